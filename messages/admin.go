@@ -1,0 +1,69 @@
+package messages
+
+import "time"
+
+// Topology is what GET /_miroir/topology shows.
+type Topology struct {
+	Version           uint64          `json:"version"`
+	Shards            int             `json:"shards"`
+	ReplicationFactor int             `json:"replicationFactor"`
+	Degraded          bool            `json:"degraded"`
+	Groups            []TopologyGroup `json:"groups"`
+}
+
+// TopologyGroup is one replica group.
+type TopologyGroup struct {
+	ID    int            `json:"id"`
+	Nodes []TopologyNode `json:"nodes"`
+}
+
+// TopologyNode is one node as Miroir sees it now.
+type TopologyNode struct {
+	ID      string    `json:"id"`
+	Address string    `json:"address"`
+	State   string    `json:"state"` // ready, broken, probing, catching up
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"` // why it is not ready; empty when it is
+	Version string    `json:"version"`
+	// Shards counts the shards of an index with the default number of shards
+	// that the node owns.
+	Shards int `json:"shards"`
+	// Behind counts the writes that the node has missed and not yet caught up.
+	Behind int `json:"behind"`
+}
+
+// ShardPlacement is one shard in GET /_miroir/shards.
+type ShardPlacement struct {
+	Shard  int             `json:"shard"`
+	Owners []ShardOwnerSet `json:"owners"`
+}
+
+// ShardOwnerSet lists the owners of a shard in one group.
+type ShardOwnerSet struct {
+	Group int      `json:"group"`
+	Nodes []string `json:"nodes"`
+}
+
+// IndexPlacement is one index in GET /_miroir/shards.
+type IndexPlacement struct {
+	IndexUID string `json:"indexUid"`
+	Shards   int    `json:"shards"`
+	// Unreadable lists shards of the index without any readable copy.
+	Unreadable []int `json:"unreadable"`
+}
+
+// Shards is what GET /_miroir/shards shows.
+type Shards struct {
+	Shards  []ShardPlacement `json:"shards"`
+	Indexes []IndexPlacement `json:"indexes"`
+}
+
+// TaskPart is one node's part of one step of a task.
+type TaskPart struct {
+	Step      int64   `json:"step"`
+	Kind      string  `json:"kind"`
+	Node      string  `json:"node"`
+	State     string  `json:"state"`
+	NodeTasks []int64 `json:"nodeTasks"`
+	Error     any     `json:"error"`
+}

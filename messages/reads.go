@@ -1,0 +1,44 @@
+package messages
+
+import "net/url"
+
+// Search asks one index. Reply: Answer.
+type Search struct {
+	IndexUID string
+	// Body is the client's search as a JSON object; GET parameters were turned
+	// into one.
+	Body []byte
+	// IncludeMetadata is the client's Meili-Include-Metadata header.
+	IncludeMetadata bool
+	// OnMissing overrides the deployment's policy for shards that no node can
+	// serve: "partial", "error" or empty.
+	OnMissing string
+}
+
+// GetDocument asks for one document. Reply: Answer.
+type GetDocument struct {
+	IndexUID, DocumentID string
+	// Query holds the client's parameters (fields, retrieveVectors).
+	Query url.Values
+}
+
+// BrowseDocuments lists documents. Reply: Answer.
+type BrowseDocuments struct {
+	IndexUID string
+	// Body is the client's request in the form of POST documents/fetch; GET
+	// parameters were turned into it.
+	Body []byte
+	// Query is the client's raw query string for GET, so that an error can be
+	// asked for in the words one node would use; IsGet tells which it was.
+	Query string
+	IsGet bool
+}
+
+// GetIndexStats asks for the statistics of one index. Reply: Answer.
+type GetIndexStats struct{ IndexUID string }
+
+// GetStats asks for the statistics of all indexes. Reply: Answer.
+type GetStats struct {
+	// Allowed limits the indexes listed; nil means all.
+	Allowed func(indexUID string) bool
+}

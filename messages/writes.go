@@ -1,0 +1,78 @@
+package messages
+
+import "encoding/json"
+
+// WriteOptions travel with every write.
+type WriteOptions struct {
+	CustomMetadata *string
+	// IdempotencyKey is the client's header, scoped by the owner of its key.
+	IdempotencyKey string
+	// CreateAllowed says that a write may create its index.
+	CreateAllowed bool
+}
+
+// AddDocuments adds or updates documents. Reply: TaskAccepted.
+type AddDocuments struct {
+	IndexUID string
+	// Update merges top-level fields (PUT); otherwise documents are replaced.
+	Update       bool
+	Format       string // "json", "ndjson" or "csv"
+	CSVDelimiter byte   // 0 means a comma
+	PrimaryKey   string // the request's primaryKey parameter, or empty
+	SkipCreation bool
+	Payload      []byte // decompressed; belongs to Miroir from now on
+	WriteOptions
+}
+
+// DeleteDocuments deletes documents by id. Reply: TaskAccepted.
+type DeleteDocuments struct {
+	IndexUID string
+	IDs      []string // as the client gave them, duplicates included
+	WriteOptions
+}
+
+// DeleteDocumentsByFilter deletes what a filter matches. Reply: TaskAccepted.
+type DeleteDocumentsByFilter struct {
+	IndexUID string
+	Filter   json.RawMessage // string or array, syntax checked
+	WriteOptions
+}
+
+// ClearDocuments deletes all documents of an index. Reply: TaskAccepted.
+type ClearDocuments struct {
+	IndexUID string
+	WriteOptions
+}
+
+// CreateIndex makes an index. Reply: TaskAccepted.
+type CreateIndex struct {
+	IndexUID   string
+	PrimaryKey string // empty: undecided
+	WriteOptions
+}
+
+// UpdateIndex sets the primary key of an index, renames it, or both.
+// Reply: TaskAccepted.
+type UpdateIndex struct {
+	IndexUID   string
+	PrimaryKey *string
+	NewUID     *string
+	WriteOptions
+}
+
+// DeleteIndex removes an index. Reply: TaskAccepted.
+type DeleteIndex struct {
+	IndexUID string
+	WriteOptions
+}
+
+// UpdateSettings changes settings of an index. Reply: TaskAccepted.
+type UpdateSettings struct {
+	IndexUID string
+	// Patch is a validated settings object as PATCH /settings takes it; null
+	// members reset a setting.
+	Patch json.RawMessage
+	// Reset says that the request was a DELETE: the index is not created.
+	Reset bool
+	WriteOptions
+}
