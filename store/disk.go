@@ -78,6 +78,7 @@ func (d *disk) open(ctx context.Context) error {
 	d.journal = &journal{
 		files: d.opts.files, dir: filepath.Join(d.dir, "journal"), limit: d.opts.SegmentBytes, log: d.opts.Logger,
 		healthy: c.healthy, failed: c.appendFailed, segments: map[uint32]*segment{}, pins: map[int64][2]uint32{},
+		lost: map[uint32]bool{},
 	}
 	c.journal = d.journal
 	if err := d.journal.recover(pins, last.segment); err != nil {

@@ -11,9 +11,10 @@ import (
 )
 
 // A segment file is its magic followed by records. A record is a header of 16
-// bytes, little endian: crc32c of everything behind it, a mark, the length of
-// the payload; then the payload. Records are only ever found through a Ref, so
-// a hole left by a failed write does no harm.
+// bytes, little endian: a crc32c, a mark, the length of the payload; then the
+// payload. The crc is that of the payload followed by mark and length, so that
+// it can be computed while a payload of unknown length comes in. Records are
+// only ever found through a Ref, so a hole left by a failed write does no harm.
 const (
 	segmentMagic = "MIRJNL01"
 	recordMark   = 0x4a52434d
@@ -38,9 +39,9 @@ type journal struct {
 	segments map[uint32]*segment
 	current  *segment // where appends go; nil until the first
 	next     uint32   // the number of the next segment
-	newNames bool     // segments were created since the directory was synced
 	holds    int      // backups under way: no segment is removed
 	pins     map[int64][2]uint32
+	lost     map[uint32]bool // segments that were sealed after a failed sync
 	closed   bool
 }
 
@@ -51,6 +52,7 @@ type segment struct {
 	file    *os.File // nil until needed, for segments of an earlier run
 	size    int64    // including what is being written
 	writing int
+	named   bool // the directory was synced with it inside
 	dirty   bool // has records that were not synced
 	syncing bool // its file may not be closed
 	// broken says that a sync failed: the kernel may have dropped pages it
@@ -60,16 +62,13 @@ type segment struct {
 	pins    int                // refs of entries that are not done
 }
 
-func recordHeader(p []byte) []byte {
+// recordHeader makes the header of a payload with this crc and length.
+func recordHeader(crc uint32, length int64) []byte {
 	h := make([]byte, headerBytes)
 	binary.LittleEndian.PutUint32(h[4:], recordMark)
-	binary.LittleEndian.PutUint64(h[8:], uint64(len(p)))
-	binary.LittleEndian.PutUint32(h, checksum(h, p))
+	binary.LittleEndian.PutUint64(h[8:], uint64(length)) //nolint:gosec // a length
+	binary.LittleEndian.PutUint32(h, crc32.Update(crc, castagnoli, h[4:]))
 	return h
-}
-
-func checksum(header, p []byte) uint32 {
-	return crc32.Update(crc32.Checksum(header[4:headerBytes], castagnoli), castagnoli, p)
 }
 
 // Append implements Journal.
@@ -77,7 +76,7 @@ func (j *journal) Append(p []byte) (Ref, error) {
 	if err := j.healthy(); err != nil {
 		return Ref{}, err
 	}
-	head := recordHeader(p)
+	head := recordHeader(crc32.Checksum(p, castagnoli), int64(len(p)))
 	total := int64(headerBytes + len(p))
 	seg, off, err := j.reserve(total)
 	if err == nil {
@@ -85,12 +84,17 @@ func (j *journal) Append(p []byte) (Ref, error) {
 		err = j.written(seg, off, total, err)
 	}
 	if err != nil {
-		if !errors.Is(err, errClosed) {
-			j.failed()
-		}
-		return Ref{}, fmt.Errorf("append to journal: %w: %w", ErrUnavailable, err)
+		return Ref{}, j.unavailable(err)
 	}
 	return Ref{Segment: seg.number, Offset: off, Length: int64(len(p))}, nil
+}
+
+// unavailable has somebody find out whether anything can be written.
+func (j *journal) unavailable(err error) error {
+	if !errors.Is(err, errClosed) {
+		j.failed()
+	}
+	return fmt.Errorf("append to journal: %w: %w", ErrUnavailable, err)
 }
 
 // reserve finds the place of a record; the caller writes there and then calls
@@ -133,25 +137,32 @@ func (j *journal) written(seg *segment, off, total int64, err error) error {
 	return err
 }
 
-// rotate starts a new segment. The lock is held.
+// rotate starts a new current segment. The lock is held.
 func (j *journal) rotate() error {
+	seg, err := j.newSegment()
+	if err == nil {
+		j.current = seg
+	}
+	return err
+}
+
+// newSegment creates a file. The lock is held.
+func (j *journal) newSegment() (*segment, error) {
 	path := j.path(j.next)
 	f, err := j.files.create(path)
 	if err != nil {
-		return fmt.Errorf("create journal segment: %w", err)
+		return nil, fmt.Errorf("create journal segment: %w", err)
 	}
 	if err := j.files.writeAt(f, []byte(segmentMagic), nil, 0); err != nil {
 		_ = f.Close()       // nothing of worth was written
 		_ = os.Remove(path) // or the next attempt finds the name taken
-		return fmt.Errorf("start journal segment: %w", err)
+		return nil, fmt.Errorf("start journal segment: %w", err)
 	}
 	seg := &segment{number: j.next, path: path, file: f, size: int64(len(segmentMagic)),
 		pending: map[int64]struct{}{}}
 	j.next++
-	j.newNames = true
 	j.segments[seg.number] = seg
-	j.current = seg
-	return nil
+	return seg, nil
 }
 
 func (j *journal) path(n uint32) string {
@@ -162,20 +173,7 @@ func (j *journal) path(n uint32) string {
 // concerned are sealed: a second fsync would report success for pages that the
 // kernel has already given up.
 func (j *journal) sync() error {
-	j.mu.Lock()
-	var dirty []*segment
-	for _, seg := range j.segments {
-		if seg.dirty {
-			dirty = append(dirty, seg)
-			seg.dirty, seg.syncing = false, true
-		}
-	}
-	names := j.newNames && len(dirty) > 0
-	if names {
-		j.newNames = false
-	}
-	j.mu.Unlock()
-
+	dirty, unnamed, names := j.toSync()
 	var errs []error
 	for _, seg := range dirty {
 		if err := j.files.sync(seg.file); err != nil {
@@ -184,10 +182,17 @@ func (j *journal) sync() error {
 		}
 	}
 	if names {
-		if err := j.files.syncDir(j.dir); err != nil {
+		err := j.files.syncDir(j.dir)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("sync journal directory: %w", err))
-			for _, seg := range dirty {
+		}
+		for _, seg := range unnamed {
+			if err != nil {
 				j.seal(seg)
+			} else {
+				j.mu.Lock()
+				seg.named = true
+				j.mu.Unlock()
 			}
 		}
 	}
@@ -226,10 +231,29 @@ func (j *journal) probe() error {
 	return errors.Join(err, f.Close(), os.Remove(path))
 }
 
+// toSync lists the segments with records to sync, and those whose names are
+// not safe yet, which matters (names) once one of them has such records.
+func (j *journal) toSync() (dirty, unnamed []*segment, names bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, seg := range j.segments {
+		if !seg.named {
+			unnamed = append(unnamed, seg)
+		}
+		if seg.dirty {
+			dirty = append(dirty, seg)
+			seg.dirty, seg.syncing = false, true
+			names = names || !seg.named
+		}
+	}
+	return dirty, unnamed, names
+}
+
 func (j *journal) seal(seg *segment) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	seg.broken = true
+	j.lost[seg.number] = true
 	clear(seg.pending)
 	if j.current == seg {
 		j.current = nil

@@ -95,7 +95,7 @@ func (j *journal) adopt(number uint32, end int64) error {
 			number, size, end)
 		end = size
 	}
-	j.segments[number] = &segment{number: number, path: path, size: end, pending: map[int64]struct{}{}}
+	j.segments[number] = &segment{number: number, path: path, size: end, named: true, pending: map[int64]struct{}{}}
 	return nil
 }
 
@@ -109,10 +109,10 @@ func (j *journal) admit(lsn int64, refs [2]Ref) error {
 		}
 		seg := j.segments[r.Segment]
 		switch {
+		case seg == nil && j.lost[r.Segment], seg != nil && seg.broken:
+			return fmt.Errorf("%w: %w", ErrUnavailable, errPayloadLost)
 		case seg == nil:
 			return fmt.Errorf("%w: journal segment %d is gone", ErrRefused, r.Segment)
-		case seg.broken:
-			return fmt.Errorf("%w: %w", ErrUnavailable, errPayloadLost)
 		case r.Length < 0 || r.Offset < 0 || r.Offset+headerBytes+r.Length > seg.size:
 			return fmt.Errorf("%w: the journal has no record at %d+%d of segment %d", ErrRefused,
 				r.Offset, r.Length, r.Segment)

@@ -1,9 +1,10 @@
 package store
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"runtime/debug"
@@ -72,9 +73,7 @@ var errCorrupt = errors.New("the record is damaged: its checksum does not match"
 // verify checks a whole record and returns its payload.
 func verify(record []byte, length int64) ([]byte, error) {
 	head, p := record[:headerBytes], record[headerBytes:]
-	if binary.LittleEndian.Uint32(head[4:]) != recordMark ||
-		binary.LittleEndian.Uint64(head[8:]) != uint64(length) ||
-		binary.LittleEndian.Uint32(head) != checksum(head, p) {
+	if !bytes.Equal(head, recordHeader(crc32.Checksum(p, castagnoli), length)) {
 		return nil, errCorrupt
 	}
 	return p, nil

@@ -34,6 +34,53 @@ func TestPayloadsOfEverySizeComeBack(t *testing.T) {
 	}
 }
 
+func TestAStreamedPayloadIsLikeAnAppendedOne(t *testing.T) {
+	s := memory(t, Options{SegmentBytes: 1 << 20})
+	for _, n := range []int{0, 1, 100, mapFrom - 1, mapFrom, mapFrom + 1, 3<<20 + 7} {
+		want := bytes.Repeat([]byte("0123456789abcde"), n/15+1)[:n]
+		w := s.Journal().Stream()
+		for rest := want; len(rest) > 0; {
+			k := min(len(rest), 70_001)
+			if _, err := w.Write(rest[:k]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[k:]
+		}
+		ref, err := w.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Abort()
+		commitT(t, s, write(1, ref))
+		p, release, err := s.Journal().Read(ref)
+		if err != nil || !bytes.Equal(p, want) {
+			t.Fatalf("%d bytes: got %d (%v)", n, len(p), err)
+		}
+		release()
+		if _, err := w.Write([]byte("x")); err == nil {
+			t.Fatal("a finished stream was written to")
+		}
+	}
+}
+
+func TestAnAbortedStreamLeavesNothing(t *testing.T) {
+	s := memory(t, Options{})
+	for _, n := range []int{10, mapFrom + 10} {
+		w := s.Journal().Stream()
+		if _, err := w.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		w.Abort()
+		w.Abort()
+		if _, err := w.Finish(); err == nil {
+			t.Fatal("an aborted stream was finished")
+		}
+		if segmentFiles(t, s) != 0 || s.Journal().Size() != 0 {
+			t.Fatalf("%d segments, %d bytes", segmentFiles(t, s), s.Journal().Size())
+		}
+	}
+}
+
 func TestConcurrentAppendsDoNotMix(t *testing.T) {
 	s := memory(t, Options{SegmentBytes: 10 << 10})
 	var wg sync.WaitGroup
@@ -106,6 +153,7 @@ func TestASegmentGoesOnceNothingNeedsIt(t *testing.T) {
 	}
 	for _, step := range steps {
 		step.do()
+		commitT(t, s, &Batch{}) // segments are removed behind the answer to a commit, but before the next one
 		if got := segmentFiles(t, s); got != step.left {
 			t.Fatalf("%s: %d segments, want %d", step.name, got, step.left)
 		}
@@ -151,6 +199,10 @@ func TestReopeningSweepsTheJournal(t *testing.T) {
 	want := int64(len(segmentMagic) + headerBytes + len("kept"))
 	if got := s.Journal().Size(); got != want || segmentFiles(t, s) != 1 {
 		t.Fatalf("%d bytes in %d segments, want %d in 1", got, segmentFiles(t, s), want)
+	}
+	info, err := os.Stat(s.journal.path(kept.Entries[0].Payload.Segment))
+	if err != nil || info.Size() != want {
+		t.Fatalf("the file has %d bytes (%v): its tail was not cut", info.Size(), err)
 	}
 	for _, ref := range []Ref{tail, other} {
 		if _, _, err := s.Journal().Read(ref); !errors.Is(err, ErrNotFound) {

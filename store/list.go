@@ -56,10 +56,8 @@ func (c *clause) in(column string, values any) error {
 func join(clauses ...clause) (string, []any) {
 	all := clause{sql: []string{"1"}}
 	for _, c := range clauses {
-		all.add(strings.Join(c.sql, " AND "), c.args...)
-		if len(c.sql) == 0 {
-			all.sql = all.sql[:len(all.sql)-1]
-		}
+		all.sql = append(all.sql, c.sql...)
+		all.args = append(all.args, c.args...)
 	}
 	return strings.Join(all.sql, " AND "), all.args
 }
@@ -70,7 +68,7 @@ func (d *disk) Tasks(ctx context.Context, q *TaskQuery) (*TaskPage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer func() { _ = tx.Rollback() }() // nothing was written
 	page, err := listTasks(ctx, tx, q)
 	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
@@ -167,7 +165,7 @@ func (l *listing) clip(ctx context.Context, tx *sql.Tx) (within int64, err error
 		}
 		l.dated++
 		where, args := join(c)
-		l.others.add(where, args...)
+		l.others.add("("+where+")", args...)
 		if l.direct {
 			continue
 		}
@@ -203,23 +201,20 @@ func (l *listing) total(ctx context.Context, tx *sql.Tx, within int64) (int64, e
 	if matching == 0 || len(l.others.sql) == 0 {
 		return matching, nil
 	}
-	query := "SELECT count(*) FROM tasks WHERE uid BETWEEN ? AND ? AND "
-	if !l.direct {
-		query = "SELECT count(*) FROM tasks NOT INDEXED WHERE uid BETWEEN ? AND ? AND "
-	}
-	where, args := join(l.others, l.kinds)
+	from := "tasks NOT INDEXED"
+	on := clause{sql: slices.Concat(l.others.sql, l.kinds.sql), args: slices.Concat(l.others.args, l.kinds.args)}
+	switch {
+	case l.direct:
+		from = "tasks"
 	// Looking up a row through the index costs several times as much as passing it by.
-	if !l.direct && matching < (l.hi-l.lo)/4 {
-		query = `SELECT count(*) FROM (SELECT index_uid i, type y, status s FROM task_counts WHERE n > 0 AND ` + kinds + `)
-			CROSS JOIN tasks INDEXED BY tasks_by_kind ON index_uid = i AND type = y AND status = s
-			WHERE uid BETWEEN ? AND ? AND `
-		var rest []any
-		where, rest = join(l.others)
-		args = rest
-		query, args = query+where, append(append(slices.Clone(kindArgs), l.lo, l.hi), args...)
-	} else {
-		query, args = query+where, append([]any{l.lo, l.hi}, args...)
+	case matching < (l.hi-l.lo)/4:
+		from = `(SELECT index_uid i, type y, status s FROM task_counts WHERE n > 0 AND ` + kinds + `)
+			CROSS JOIN tasks INDEXED BY tasks_by_kind ON index_uid = i AND type = y AND status = s`
+		on = clause{sql: l.others.sql, args: slices.Concat(kindArgs, l.others.args)}
 	}
+	// The bounds are written out: they stand between arguments of both sides.
+	where, args := join(on)
+	query := fmt.Sprintf("SELECT count(*) FROM %s WHERE uid BETWEEN %d AND %d AND %s", from, l.lo, l.hi, where)
 	if err := tx.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}

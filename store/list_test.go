@@ -137,6 +137,10 @@ func (v listVocabulary) query() *TaskQuery {
 }
 
 func TestListingEqualsTheNaiveOne(t *testing.T) {
+	queries := 1500
+	if testing.Short() {
+		queries = 250
+	}
 	for name, indexes := range map[string]int{"few indexes": 6, "more indexes than a page is merged from": 150} {
 		t.Run(name, func(t *testing.T) {
 			v := listVocabulary{r: rand.New(rand.NewPCG(1, 2)), indexes: []string{""}} //nolint:gosec // repeatable
@@ -150,7 +154,7 @@ func TestListingEqualsTheNaiveOne(t *testing.T) {
 			}
 			commitT(t, s, b)
 			all := b.Tasks
-			for i := range 1500 {
+			for i := range queries {
 				if i%100 == 99 {
 					all = v.change(t, s, all)
 				}

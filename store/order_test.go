@@ -2,10 +2,15 @@ package store
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // powerCut is a disk that knows what a power cut would leave: what was synced,
@@ -128,4 +133,44 @@ func TestPayloadsAreOnTheDiskBeforeTheirCommitReturns(t *testing.T) {
 	if files.commits == 0 || files.commits > writers*each {
 		t.Fatalf("%d transactions for %d commits", files.commits, writers*each)
 	}
+}
+
+// noNames is a disk that cannot sync directories.
+type noNames struct {
+	osFiles
+	fail atomic.Bool
+}
+
+func (d *noNames) syncDir(string) error {
+	if d.fail.Load() {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func TestASegmentWhoseNameWasNotSyncedIsNotTrusted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := &noNames{}
+		s := memory(t, Options{files: files})
+		defer closeT(t, s)
+		files.fail.Store(true)
+		streaming := s.Journal().Stream()
+		if _, err := streaming.Write(make([]byte, 2*mapFrom)); err != nil {
+			t.Fatal(err)
+		}
+		ref := appendT(t, s, "x")
+		if err := s.Commit(context.Background(), write(1, ref)); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("commit: %v", err)
+		}
+		files.fail.Store(false)
+		time.Sleep(probeInterval)
+		synctest.Wait()
+		if _, err := streaming.Finish(); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("the name of the other new segment is as doubtful: %v", err)
+		}
+		if err := s.Commit(context.Background(), write(1, ref)); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("commit of a payload in a file that may have no name: %v", err)
+		}
+		commitT(t, s, write(2, appendT(t, s, "y")))
+	})
 }

@@ -126,7 +126,7 @@ func (d *disk) Load(ctx context.Context) (*State, error) {
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
 	s := &State{}
-	rows, err := tx.QueryContext(ctx, `SELECT id, uid, primary_key, shards, created_at, updated_at, next_seq,
+	rows, err := tx.QueryContext(ctx, `SELECT id, uid, primary_key, shards, created_at, updated_at,
 		visible, deleted, settings FROM indexes ORDER BY created_at, id`)
 	if s.Indexes, err = collect(rows, err, scanIndex); err != nil {
 		return nil, fmt.Errorf("load indexes: %w", err)
@@ -247,13 +247,12 @@ func scanDelivery(s scanner) (*Delivery, error) {
 func scanIndex(s scanner) (*Index, error) {
 	x := &Index{}
 	var at [2]sql.NullInt64
-	var seq int64
 	var settings []byte
-	if err := s.Scan(&x.ID, &x.UID, &x.PrimaryKey, &x.Shards, &at[0], &at[1], &seq, &x.Visible, &x.Deleted,
+	if err := s.Scan(&x.ID, &x.UID, &x.PrimaryKey, &x.Shards, &at[0], &at[1], &x.Visible, &x.Deleted,
 		&settings); err != nil {
 		return nil, err
 	}
-	x.CreatedAt, x.UpdatedAt, x.NextSeq, x.Settings = moment(at[0]), moment(at[1]), uint64(seq), settings //nolint:gosec // as written
+	x.CreatedAt, x.UpdatedAt, x.Settings = moment(at[0]), moment(at[1]), settings
 	return x, nil
 }
 

@@ -166,7 +166,7 @@ func taskRow(t *Task) row {
 
 func indexRow(x *Index) row {
 	return row{stmt: putIndex, args: args(x.ID, x.UID, x.PrimaryKey, int64(x.Shards), nanos(x.CreatedAt),
-		nanos(x.UpdatedAt), int64(x.NextSeq), x.Visible, x.Deleted, text(x.Settings))} //nolint:gosec // the bits come back as they were
+		nanos(x.UpdatedAt), x.Visible, x.Deleted, text(x.Settings))}
 }
 
 func entryRow(x *Entry) (row, error) {

@@ -34,7 +34,6 @@ CREATE TABLE indexes (
 	shards      INTEGER NOT NULL,
 	created_at  INTEGER,
 	updated_at  INTEGER,
-	next_seq    INTEGER NOT NULL,
 	visible     INTEGER NOT NULL,
 	deleted     INTEGER NOT NULL,
 	settings    TEXT

@@ -90,6 +90,9 @@ type Journal interface {
 	// refers to is swept at the next start. Append does not keep p. An error is
 	// ErrUnavailable.
 	Append(p []byte) (Ref, error)
+	// Stream is Append for a payload that arrives in pieces: a large one is
+	// never in memory as a whole.
+	Stream() Stream
 	// Discard says that no entry will ever refer to ref, so that its segment
 	// may go before the next start. Refs that an entry has taken are left alone.
 	Discard(ref Ref)
@@ -98,6 +101,17 @@ type Journal interface {
 	Read(ref Ref) (p []byte, release func(), err error)
 	// Size is the number of bytes on disk.
 	Size() int64
+}
+
+// Stream takes one payload. It is for one goroutine, and one of Finish and
+// Abort must be called; a second call of either does nothing.
+type Stream interface {
+	// Write adds p, which it does not keep. An error is ErrUnavailable.
+	Write(p []byte) (int, error)
+	// Finish ends the payload; from then on it is as if it had been appended.
+	Finish() (Ref, error)
+	// Abort gives the space back.
+	Abort()
 }
 
 // Ref is the place of a payload in the journal. The zero Ref means none.
@@ -128,7 +142,6 @@ type Index struct {
 	Shards     int
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
-	NextSeq    uint64          // the next insertion number to give
 	Settings   json.RawMessage // the client's settings, JSON object
 	Visible    bool            // false until its creation is carried out
 	Deleted    bool            // a tombstone: nodes may still hold it

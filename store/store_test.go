@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -32,7 +31,7 @@ func TestReopenFindsEverything(t *testing.T) {
 	b.Deliveries[1].NodeTasks, b.Deliveries[1].State = []int64{7, 8}, DeliveryAcked
 	b.Deliveries[1].Details, b.Deliveries[1].Error = json.RawMessage(`{"a":1}`), json.RawMessage(`{"b":2}`)
 	b.Indexes = []*Index{{ID: "ix1", UID: "movies", PrimaryKey: "id", Shards: 64, CreatedAt: t0, UpdatedAt: t0,
-		NextSeq: math.MaxUint64, Settings: json.RawMessage(`{}`), Visible: true}, {ID: "ix0", Deleted: true}}
+		Settings: json.RawMessage(`{}`), Visible: true}, {ID: "ix0", Deleted: true}}
 	b.Values = map[string]json.RawMessage{"placement": json.RawMessage(`{"v":1}`), "key/1": json.RawMessage(`1`), "key/2": json.RawMessage(`2`)}
 	finished := newTask(1)
 	finished.Status, finished.FinishedAt = "succeeded", t0.Add(time.Second)

@@ -56,10 +56,10 @@ var statements = [statementCount]string{
 	replaceTask: `UPDATE tasks SET index_uid = ?2, type = ?3, status = ?4, enqueued_at = ?5, started_at = ?6,
 		finished_at = ?7, canceled_by = ?8, index_id = ?9, custom_metadata = ?10, details = ?11, error = ?12
 		WHERE uid = ?1`,
-	putIndex: `INSERT INTO indexes (id, uid, primary_key, shards, created_at, updated_at, next_seq, visible,
-		deleted, settings) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)
-		ON CONFLICT DO UPDATE SET uid = ?2, primary_key = ?3, shards = ?4, created_at = ?5, updated_at = ?6,
-		next_seq = ?7, visible = ?8, deleted = ?9, settings = ?10`,
+	putIndex: `INSERT INTO indexes (id, uid, primary_key, shards, created_at, updated_at, visible, deleted, settings)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+		ON CONFLICT (id) DO UPDATE SET uid = ?2, primary_key = ?3, shards = ?4, created_at = ?5, updated_at = ?6,
+		visible = ?7, deleted = ?8, settings = ?9`,
 	insertEntry: `INSERT INTO entries (lsn, task_uid, index_id, kind, done, payload_segment, payload_offset,
 		payload_length, seqs_segment, seqs_offset, seqs_length, nodes, params)
 		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)`,
