@@ -28,7 +28,7 @@ func (m *merger) compactDetails(data []byte, at int, h *hit) (end int) {
 		if place < memo {
 			known = &m.memo[place]
 		}
-		if known != nil && known.raw != nil && bytes.HasPrefix(data[i:], known.raw) {
+		if known != nil && known.raw != nil && bytes.HasPrefix(data[i:], known.raw) { //nolint:nestif // the fast path and its fallback
 			m.slots = append(m.slots, known.slot)
 			i += len(known.raw)
 		} else {

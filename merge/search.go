@@ -72,7 +72,7 @@ func (m *merger) appendPage(out []byte, spec *SearchSpec) ([]byte, page, error) 
 	shown := 0
 	for rank := 0; rank < to; {
 		h, err := m.pop()
-		if err == errSlow {
+		if errors.Is(err, errSlow) {
 			m.rewind()
 			return m.appendSlow(out[:begin], spec)
 		}

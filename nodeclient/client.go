@@ -132,7 +132,7 @@ func (c *client) Do(ctx context.Context, address string, r *Request) (*Response,
 	if err != nil {
 		return nil, &Error{Method: r.Method, Path: r.Path, Err: err}
 	}
-	resp, err := c.rt.RoundTrip(req)
+	resp, err := c.rt.RoundTrip(req) //nolint:bodyclose // readAll closes it
 	if err != nil {
 		return nil, &Error{Method: r.Method, Path: r.Path, Sent: mayHaveArrived(err), Err: err}
 	}

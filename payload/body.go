@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"errors"
 	"io"
 	"sync"
 
@@ -117,7 +118,7 @@ func (r *Body) WriteTo(w io.Writer) (n int64, err error) {
 	defer writeBuffers.Put(buf)
 	for {
 		k, err := r.Read(*buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		k, err = w.Write((*buf)[:k])

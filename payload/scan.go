@@ -137,7 +137,7 @@ type span struct {
 
 // object strictly checks the object that must start at i. It returns the index behind it, -1 if it is not well formed,
 // and the place of the expected primary key.
-func (p *parser) object(i int) (end int, id span) {
+func (p *parser) object(i int) (end int, id span) { //nolint:cyclop // one pass over the members; each branch is short
 	data := p.data
 	if uint(i) >= uint(len(data)) || data[i] != '{' {
 		return -1, id

@@ -164,7 +164,7 @@ func oracle(text []byte) bool {
 	dec := jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
 	for values := 0; ; {
 		tok, err := dec.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return values == 1
 		}
 		if err != nil {
