@@ -1,0 +1,270 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Documents lists documents in insertion order or sorted; total counts them
+// before offset and limit. It ignores displayedAttributes.
+func (x *Index) Documents(q *BrowseQuery) (docs []json.RawMessage, total int, err error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c := x.core
+	sorts, err := parseSort(q.Sort, "invalid_document_sort")
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := c.filterDocuments(q.Filter, "invalid_document_filter")
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := c.checkSort(sorts, true); err != nil {
+		return nil, 0, err
+	}
+	if q.IDs != nil {
+		ids := roaring.New()
+		for _, id := range q.IDs {
+			if doc, ok := c.byID[id]; ok {
+				ids.Add(doc)
+			}
+		}
+		found = roaring.And(ids, found)
+	}
+	total = int(found.GetCardinality())
+	limit := q.Offset + q.Limit
+	if limit < q.Offset || limit > total {
+		limit = total
+	}
+	list := c.sortDocs(found, sorts, limit)
+	sel := c.selection(q.Fields, nil)
+	sel.vectors = q.RetrieveVectors
+	for i := q.Offset; i < len(list); i++ {
+		docs = append(docs, c.appendShown(nil, c.docs[list[i]], sel))
+	}
+	return docs, total, nil
+}
+
+// MatchIDs lists the ids of the documents a filter holds for, in insertion
+// order. A filter that filters nothing matches every document.
+func (x *Index) MatchIDs(f any) ([]string, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	docs, err := x.core.filterDocuments(f, "invalid_document_filter")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, docs.GetCardinality())
+	docs.Iterate(func(doc uint32) bool {
+		out = append(out, x.core.docs[doc].id)
+		return true
+	})
+	return out, nil
+}
+
+// FacetSearch lists the values of a facet that begin with a text, typos
+// allowed, and how many of the documents that match the query hold them.
+func (x *Index) FacetSearch(ctx context.Context, q *FacetQuery) ([]FacetValue, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c := x.core
+	if !c.cfg.FacetSearch {
+		return nil, &Error{Code: "facet_search_disabled", Message: "The facet search is disabled for this index"}
+	}
+	if err := c.checkFacetSearch(q.FacetName); err != nil {
+		return nil, err
+	}
+	candidates, err := c.facetCandidates(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := c.facetOf(q.FacetName)
+	if f == nil {
+		return []FacetValue{}, nil
+	}
+	return c.searchFacet(f, q, candidates), nil
+}
+
+func (c *core) checkFacetSearch(name string) error {
+	r, n := c.cfg.FilterableRuleOf(name)
+	if n >= 0 && r.FacetSearch {
+		return nil
+	}
+	patterns, hidden := c.withoutHidden(c.cfg.filterablePatterns(func(r *FilterableRule) bool { return r.FacetSearch }))
+	const hint = " To make it facet-searchable add it to the `filterableAttributes` index settings."
+	message := fmt.Sprintf("Attribute `%s` is not facet-searchable. ", name)
+	switch {
+	case n >= 0:
+		message += fmt.Sprintf("Note: this attribute matches rule #%d in filterableAttributes, but this rule does not enable facetSearch.\nHint: enable facetSearch in rule #%d by adding `\"facetSearch\": true` to the rule.\nHint: prepend another rule matching %s with facetSearch: true before rule #%d", n, n, name, n)
+	case len(patterns) == 0:
+		message += "This index does not have configured facet-searchable attributes." + hint
+	default:
+		message += "Available facet-searchable attributes patterns are: `" + strings.Join(patterns, ", ") + hiddenNote(hidden) + "`." + hint
+	}
+	return &Error{Code: "invalid_facet_search_facet_name", Message: message}
+}
+
+// facetCandidates are the documents the query part of a facet search matches.
+func (c *core) facetCandidates(ctx context.Context, q *FacetQuery) (*roaring.Bitmap, error) {
+	s := &search{c: c, q: &Query{
+		Q: q.Q, Vector: q.Vector, Hybrid: q.Hybrid, MatchingStrategy: q.MatchingStrategy,
+		RankingScoreThreshold: q.RankingScoreThreshold,
+	}}
+	var err error
+	if s.universe, err = c.filterDocuments(q.Filter, "invalid_search_filter"); err != nil {
+		return nil, err
+	}
+	if s.attrs, err = c.searchOn(q.AttributesToSearchOn); err != nil {
+		return nil, err
+	}
+	if err := s.chooseKind(); err != nil {
+		return nil, err
+	}
+	out, err := s.hits(ctx, page{exhaustive: q.RankingScoreThreshold != nil})
+	if err != nil {
+		return nil, err
+	}
+	return out.total, nil
+}
+
+// searchFacet finds the strings of a facet that match and counts them.
+func (c *core) searchFacet(f *facet, q *FacetQuery, candidates *roaring.Bitmap) []FacetValue {
+	o := f.order()
+	match := func(*facetValue) bool { return true }
+	if q.FacetQuery != nil {
+		match = c.facetMatcher(*q.FacetQuery)
+	}
+	type found struct {
+		id    uint32
+		count uint64
+	}
+	var list []found
+	byCount := c.byCount(q.FacetName)
+	for _, id := range o.strs {
+		v := f.values[id]
+		if !match(v) {
+			continue
+		}
+		if n := v.docs.AndCardinality(candidates); n > 0 {
+			list = append(list, found{id, n})
+			if !byCount && len(list) >= c.cfg.MaxValuesPerFacet {
+				break
+			}
+		}
+	}
+	if byCount {
+		sort.SliceStable(list, func(i, j int) bool { return list[i].count > list[j].count })
+		list = list[:min(len(list), c.cfg.MaxValuesPerFacet)]
+	}
+	fid, _ := c.fields.id(q.FacetName)
+	out := make([]FacetValue, len(list))
+	for i, l := range list {
+		out[i] = FacetValue{Value: c.spelling(f.values[l.id], fid, candidates, true), Count: l.count}
+	}
+	return out
+}
+
+// facetMatcher says which values the text of a facet search finds.
+func (c *core) facetMatcher(query string) func(*facetValue) bool {
+	want := normalizeFacet(query)
+	if want == "" { // blanks alone find nothing
+		return func(*facetValue) bool { return query == "" }
+	}
+	allowed := c.cfg.typosAllowed(want)
+	if allowed == 0 {
+		return func(v *facetValue) bool { return strings.HasPrefix(v.norm, want) }
+	}
+	dfa, err := levenshteins[allowed-1].BuildDfa(want, uint8(allowed))
+	if err != nil {
+		return func(v *facetValue) bool { return strings.HasPrefix(v.norm, want) }
+	}
+	first := firstRune(want)
+	return func(v *facetValue) bool {
+		d := distanceOf(dfa, []byte(v.norm), true, allowed)
+		if d > 0 && firstRune(v.norm) != first {
+			d++
+		}
+		return d <= allowed
+	}
+}
+
+// Similar lists the documents nearest to one document. The result's Total is
+// capped at maxTotalHits and counts documents without vectors.
+func (x *Index) Similar(ctx context.Context, q *SimilarQuery) (*Result, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c := x.core
+	missing := &Error{Code: "not_found_similar_id", Message: fmt.Sprintf("Document `%s` not found.", q.ID)}
+	if _, ok := c.cfg.Embedders[q.Embedder]; !ok {
+		return nil, &Error{Code: "invalid_similar_embedder", Message: fmt.Sprintf("Cannot find embedder with name `%s`.", q.Embedder)}
+	}
+	target, ok := c.byID[q.ID]
+	if !ok {
+		return nil, missing
+	}
+	allowed, err := c.filterDocuments(q.TargetFilter, "invalid_similar_filter")
+	if err != nil {
+		return nil, err
+	}
+	if !allowed.Contains(target) {
+		return nil, missing
+	}
+	universe, err := c.filterDocuments(q.Filter, "invalid_similar_filter")
+	if err != nil {
+		return nil, err
+	}
+	universe = roaring.And(universe, allowed)
+	universe.Remove(target)
+	best := make(map[uint32]float32)
+	for _, v := range c.docs[target].vectors[q.Embedder].list {
+		for doc, sim := range c.similarities(q.Embedder, v, universe) {
+			if old, ok := best[doc]; !ok || sim > old {
+				best[doc] = sim
+			}
+		}
+	}
+	return c.similarResult(ctx, q, universe, best)
+}
+
+func (c *core) similarResult(ctx context.Context, q *SimilarQuery, universe *roaring.Bitmap, best map[uint32]float32) (*Result, error) {
+	docs := roaring.New()
+	for doc, sim := range best {
+		if q.RankingScoreThreshold == nil || float64(sim) >= *q.RankingScoreThreshold {
+			docs.Add(doc)
+		}
+	}
+	maxHits := c.cfg.MaxTotalHits
+	offset := min(q.Offset, maxHits)
+	limit := min(q.Limit, maxHits-offset)
+	r := c.newRanker([]rule{{kind: RuleVector}}, nil, []matchLevel{{docs: docs}}, offset+limit)
+	r.similarity = best
+	list, err := r.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	total := int(universe.GetCardinality())
+	if q.RankingScoreThreshold != nil {
+		total = int(docs.GetCardinality())
+	}
+	s := &search{c: c, q: &Query{
+		AttributesToRetrieve: slices.Clone(q.AttributesToRetrieve), RetrieveVectors: q.RetrieveVectors,
+		ShowRankingScore: q.ShowRankingScore, ShowRankingScoreDetails: q.ShowRankingScoreDetails,
+	}}
+	if q.AttributesToRetrieve == nil {
+		s.q.AttributesToRetrieve = nil
+	}
+	f := s.newFormatter()
+	res := &Result{Total: min(total, maxHits), Offset: q.Offset, Limit: q.Limit, Hits: []Hit{}}
+	for i := offset; i < len(list); i++ {
+		scores := r.details(&list[i])
+		h := scored{doc: list[i].doc, scores: scores, score: globalScore(scores), vector: true}
+		res.Hits = append(res.Hits, Hit{ID: c.docs[h.doc].id, Document: f.hit(&h), Score: h.score, Scores: scores})
+	}
+	return res, nil
+}
