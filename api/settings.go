@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -98,6 +99,7 @@ type SettingsPatch struct {
 	SearchableAttributes Opt[[]string]                 `json:"searchableAttributes,omitzero"`
 	FilterableAttributes Opt[[]FilterableRule]         `json:"filterableAttributes,omitzero"`
 	SortableAttributes   Opt[[]string]                 `json:"sortableAttributes,omitzero"`
+	ForeignKeys          Opt[json.RawMessage]          `json:"foreignKeys,omitzero"`
 	RankingRules         Opt[[]string]                 `json:"rankingRules,omitzero"`
 	StopWords            Opt[[]string]                 `json:"stopWords,omitzero"`
 	NonSeparatorTokens   Opt[[]string]                 `json:"nonSeparatorTokens,omitzero"`
@@ -114,6 +116,7 @@ type SettingsPatch struct {
 	LocalizedAttributes  Opt[[]LocalizedRule]          `json:"localizedAttributes,omitzero"`
 	FacetSearch          Opt[bool]                     `json:"facetSearch,omitzero"`
 	PrefixSearch         Opt[string]                   `json:"prefixSearch,omitzero"`
+	Chat                 Opt[json.RawMessage]          `json:"chat,omitzero"`
 }
 
 // TypoPatch changes TypoTolerance member by member.
@@ -154,6 +157,7 @@ func ResetSettings() *SettingsPatch {
 		Faceting: NullOpt[FacetingPatch](), Pagination: NullOpt[PaginationPatch](),
 		Embedders: NullOpt[map[string]Opt[Embedder]](), SearchCutoffMs: NullOpt[uint64](),
 		LocalizedAttributes: NullOpt[[]LocalizedRule](), FacetSearch: NullOpt[bool](), PrefixSearch: NullOpt[string](),
+		ForeignKeys: NullOpt[json.RawMessage](), Chat: NullOpt[json.RawMessage](),
 	}
 }
 

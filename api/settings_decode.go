@@ -23,7 +23,8 @@ func setting(name, path, verb, code string, into func(p *SettingsPatch, code str
 	return Setting{Name: name, Path: path, Verb: verb, Code: "invalid_settings_" + code, into: into, get: get}
 }
 
-// SettingTable lists all settings in the order of GET /settings, which is also the order of error texts.
+// SettingTable lists all settings in the order of GET /settings, which is also the order of error texts. foreignKeys
+// and chat, which belong to experimental features, are in it but not in Settings.
 func SettingTable() []Setting { return slices.Clone(settingTable) }
 
 // SettingByPath finds the setting of a sub-route.
@@ -51,6 +52,9 @@ var settingTable = []Setting{
 	setting("sortableAttributes", "sortable-attributes", "PUT", "sortable_attributes",
 		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.SortableAttributes, Set) },
 		func(s *Settings) any { return s.SortableAttributes }),
+	setting("foreignKeys", "foreign-keys", "PUT", "foreign_keys",
+		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.ForeignKeys, RawJSON) },
+		func(*Settings) any { return []string{} }),
 	setting("rankingRules", "ranking-rules", "PUT", "ranking_rules",
 		func(p *SettingsPatch, c string) Into {
 			return OptOf(c, &p.RankingRules, List(Checked(Text, badRankingRule)))
@@ -105,43 +109,38 @@ var settingTable = []Setting{
 			return OptOf(c, &p.PrefixSearch, OneOf("indexingTime", "disabled"))
 		},
 		func(s *Settings) any { return s.PrefixSearch }),
+	setting("chat", "chat", "PATCH", "index_chat",
+		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.Chat, RawJSON) },
+		func(*Settings) any { return defaultChat() }),
 }
 
-// gatedSettings are keys that exist but belong to experimental features that are never on here.
-var gatedSettings = map[string]struct{ action, feature, link string }{
-	"foreignKeys": {"Setting `foreignKeys` in the index settings", "foreign_keys",
-		"https://github.com/orgs/meilisearch/discussions/873"},
-	"chat": {"Passing `chat` in the settings", "chat completions",
-		"https://github.com/orgs/meilisearch/discussions/835"},
+// Chat is what the sub-route of that name shows where nothing was set.
+type Chat struct {
+	Description              string   `json:"description"`
+	DocumentTemplate         string   `json:"documentTemplate"`
+	DocumentTemplateMaxBytes int      `json:"documentTemplateMaxBytes"`
+	SearchParameters         struct{} `json:"searchParameters"`
+}
+
+// DefaultDocumentTemplate is the template of embedders and chats that have none of their own.
+const DefaultDocumentTemplate = "{% for field in fields %}{% if field.is_searchable and field.value != nil %}" +
+	"{{ field.name }}: {{ field.value }}\n{% endif %}{% endfor %}"
+
+func defaultChat() Chat {
+	return Chat{DocumentTemplate: DefaultDocumentTemplate, DocumentTemplateMaxBytes: 400}
 }
 
 // DecodeSettings reads the body of PATCH /settings.
 func DecodeSettings(v Value) (*SettingsPatch, *Error) {
 	p := &SettingsPatch{}
-	fields := make([]Field, 0, len(settingTable)+2)
-	gated := ""
+	fields := make([]Field, 0, len(settingTable))
 	for _, s := range settingTable {
 		fields = append(fields, Field{Name: s.Name, Into: s.into(p, s.Code)})
-		if s.Name == "sortableAttributes" {
-			fields = append(fields, gatedField("foreignKeys", &gated))
-		}
 	}
-	fields = append(fields, gatedField("chat", &gated))
 	if err := DecodeObject(v, At{}, "bad_request", fields); err != nil {
 		return nil, err
 	}
-	if gated != "" {
-		g := gatedSettings[gated]
-		return nil, FeatureNotEnabled(g.action, g.feature, g.link)
-	}
 	return p, p.check()
-}
-
-func gatedField(name string, used *string) Field {
-	return Field{Name: name, Into: func(Value, At) *Error {
-		*used = name
-		return nil
-	}}
 }
 
 // Decode reads the body of the setting's own sub-route.
@@ -164,8 +163,16 @@ func (s Setting) Reset() *SettingsPatch {
 // Get returns the value that GET on the sub-route answers with. Secrets are masked.
 func (s Setting) Get(all *Settings) any { return s.get(all) }
 
-// check finds what only the whole change can tell.
+// check finds what only the whole change can tell, and settings of experimental features, which are never on here.
 func (p *SettingsPatch) check() *Error {
+	if p.ForeignKeys.IsSet() {
+		return FeatureNotEnabled("setting `foreignKeys` in the index settings", "foreign_keys",
+			"https://github.com/orgs/meilisearch/discussions/873")
+	}
+	if p.Chat.IsSet() {
+		return FeatureNotEnabled("setting `chat` in the index settings", "chat completions",
+			"https://github.com/orgs/meilisearch/discussions/835")
+	}
 	rules := p.RankingRules.Value()
 	if slices.Contains(rules, "attribute") &&
 		(slices.Contains(rules, "attributeRank") || slices.Contains(rules, "wordPosition")) {

@@ -130,7 +130,7 @@ func FormatFloat(f float64) string {
 	if abs != 0 && (abs < 1e-5 || abs >= 1e16) {
 		s := strconv.FormatFloat(f, 'e', -1, 64)
 		mant, exp, _ := strings.Cut(s, "e")
-		sign := ""
+		sign := "+"
 		if strings.HasPrefix(exp, "-") {
 			sign = "-"
 		}

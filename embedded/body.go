@@ -1,0 +1,109 @@
+package embedded
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"mime"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+
+	"github.com/miroir-search/miroir/api"
+)
+
+// readBody returns the decoded body, at most the node's limit.
+func (r *request) readBody() ([]byte, *api.Error) {
+	limit := r.core.opt.MaxPayload
+	in, err := decoder(r.Header.Get("Content-Encoding"), r.Body)
+	if err != nil {
+		return nil, api.NewError("bad_request", err.Error())
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	switch {
+	case int64(len(data)) > limit:
+		return nil, api.PayloadTooLarge(limit)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, api.NewError("bad_request", "The provided payload is incomplete and cannot be parsed")
+	case err != nil:
+		return nil, api.NewError("bad_request", err.Error())
+	}
+	r.body = data
+	return data, nil
+}
+
+func decoder(encoding string, in io.Reader) (io.Reader, error) {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "identity":
+		return in, nil
+	case "gzip", "x-gzip":
+		return gzip.NewReader(in)
+	case "br":
+		return brotli.NewReader(in), nil
+	case "deflate":
+		return inflate(in)
+	default:
+		return nil, errors.New("unsupported content encoding " + encoding)
+	}
+}
+
+// inflate reads deflate with or without the zlib wrapper: clients send both under this name.
+func inflate(in io.Reader) (io.Reader, error) {
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	if z, err := zlib.NewReader(bytes.NewReader(data)); err == nil {
+		return z, nil
+	}
+	return flate.NewReader(bytes.NewReader(data)), nil
+}
+
+// mediaType is the type of the body without parameters; empty when there is no header.
+func (r *request) mediaType() string {
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return ""
+	}
+	if t, _, err := mime.ParseMediaType(header); err == nil {
+		return t
+	}
+	t, _, _ := strings.Cut(header, ";")
+	return strings.TrimSpace(t)
+}
+
+// readJSON returns a JSON body after checking its type.
+func (r *request) readJSON() (api.Value, *api.Error) {
+	if _, err := r.readJSONType(); err != nil {
+		return api.Value{}, err
+	}
+	body, err := r.readBody()
+	if err != nil {
+		return api.Value{}, err
+	}
+	return api.ParseBody(body)
+}
+
+// object decodes a JSON body with fields of its own; errors that belong to no field are `bad_request`.
+func (r *request) object(fields ...api.Field) *api.Error {
+	v, err := r.readJSON()
+	if err != nil {
+		return err
+	}
+	return api.DecodeObject(v, api.At{}, "bad_request", fields)
+}
+
+// readJSONType checks that the body is said to be JSON.
+func (r *request) readJSONType() (string, *api.Error) {
+	switch t := r.mediaType(); t {
+	case api.ContentTypeJSON:
+		return t, nil
+	case "":
+		return "", api.MissingContentType(api.ContentTypeJSON)
+	default:
+		return "", api.InvalidContentType(t, api.ContentTypeJSON)
+	}
+}

@@ -1,0 +1,145 @@
+package embedded
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/miroir-search/miroir/api"
+)
+
+func (ch *change) create(rec *record) outcome {
+	c, op := ch.core, rec.op
+	if _, err := c.lookup(op.Index); err == nil {
+		return failed(api.IndexAlreadyExists(op.Index))
+	}
+	x := c.newIndex(op.Index)
+	if op.PrimaryKey != nil {
+		x.primaryKey = *op.PrimaryKey
+	}
+	ch.put(x)
+	return outcome{details: rec.task.Details}
+}
+
+func (ch *change) update(rec *record) outcome {
+	c, op := ch.core, rec.op
+	x, err := c.lookup(op.Index)
+	if err != nil {
+		return failed(err)
+	}
+	next := ch.touched(x)
+	if op.PrimaryKey != nil && *op.PrimaryKey != x.primaryKey {
+		if x.engine.Len() > 0 {
+			return failed(primaryKeyExists(x.primaryKey).Prefixed("Index `" + x.uid + "`: "))
+		}
+		next.primaryKey = *op.PrimaryKey
+	}
+	if op.NewIndex != nil && *op.NewIndex != x.uid {
+		if _, err := c.lookup(*op.NewIndex); err == nil {
+			return failed(api.IndexAlreadyExists(*op.NewIndex))
+		}
+		c.mu.Lock()
+		delete(c.indexes, x.uid)
+		c.mu.Unlock()
+		next.uid = *op.NewIndex
+		c.renameTasks(map[string]string{x.uid: next.uid}, rec.task.UID)
+	}
+	ch.put(next)
+	return outcome{details: rec.task.Details}
+}
+
+func (ch *change) drop(rec *record) outcome {
+	c := ch.core
+	x, err := c.lookup(rec.op.Index)
+	if err != nil {
+		return failed(err)
+	}
+	n := x.engine.Len()
+	c.mu.Lock()
+	delete(c.indexes, x.uid)
+	c.mu.Unlock()
+	ch.saved[x.id] = nil
+	return outcome{details: &api.Details{DeletedDocuments: api.Some(uint64(max(n, 0)))}}
+}
+
+// swap exchanges or renames indexes, all pairs or none.
+func (ch *change) swap(rec *record) outcome {
+	c, op := ch.core, rec.op
+	if err := c.checkSwap(op.Swaps); err != nil {
+		return failed(err)
+	}
+	names := make(map[string]string)
+	c.mu.Lock()
+	for _, s := range op.Swaps {
+		a, b := s.Indexes[0], s.Indexes[1]
+		x, y := c.indexes[a], c.indexes[b]
+		names[a] = b
+		delete(c.indexes, a)
+		c.indexes[b] = ch.renamed(x, b)
+		if !s.Rename {
+			c.indexes[a] = ch.renamed(y, a)
+			names[b] = a
+		}
+	}
+	c.mu.Unlock()
+	c.renameTasks(names, rec.task.UID)
+	return outcome{details: rec.task.Details}
+}
+
+func (ch *change) renamed(x *index, uid string) *index {
+	next := *x
+	next.uid = uid
+	ch.saved[next.id] = &next
+	return &next
+}
+
+// checkSwap finds indexes that are missing, and new names that are taken.
+func (c *core) checkSwap(swaps []api.Swap) *api.Error {
+	var missing, taken []string
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, s := range swaps {
+		for i, uid := range s.Indexes {
+			_, there := c.indexes[uid]
+			switch {
+			case s.Rename && i == 1 && there:
+				taken = append(taken, uid)
+			case !there && (!s.Rename || i == 0):
+				missing = append(missing, uid)
+			}
+		}
+	}
+	slices.Sort(missing)
+	slices.Sort(taken)
+	switch {
+	case len(missing) > 0:
+		return api.SwapNotFound(missing)
+	case len(taken) == 1:
+		for _, s := range swaps {
+			if s.Rename && s.Indexes[1] == taken[0] {
+				return api.Errorf("index_already_exists", "Cannot rename `%s` to `%s` as the index already exists. Hint: You can "+
+					"remove `%s` first and then do your remove.", s.Indexes[0], taken[0], taken[0])
+			}
+		}
+	case len(taken) > 1:
+		return api.NewError("index_already_exists", "The following indexes are being renamed but cannot because their new name "+
+			"conflicts with an already existing index: `"+strings.Join(taken, "`, `")+"`. Renaming doesn't overwrite the other index name.")
+	}
+	return nil
+}
+
+// renameTasks lets earlier tasks follow their index to its new name; those that came later name what they mean.
+func (c *core) renameTasks(names map[string]string, before uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, uid := range c.order {
+		rec := c.records[uid]
+		if uid >= before || rec.task.IndexUID == nil || rec.op != nil {
+			continue
+		}
+		if to, ok := names[*rec.task.IndexUID]; ok {
+			task := *rec.task
+			task.IndexUID = &to
+			c.records[uid] = &record{task: &task}
+		}
+	}
+}

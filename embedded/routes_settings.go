@@ -1,0 +1,84 @@
+package embedded
+
+import "github.com/miroir-search/miroir/api"
+
+func settingsRoutes() []route {
+	const base = "/indexes/:index/settings"
+	all := []route{
+		{method: "GET", path: base, action: "settings.get", handle: getSettings},
+		{method: "PATCH", path: base, action: "settings.update", handle: patchSettings},
+		{method: "DELETE", path: base, action: "settings.update", handle: resetSettings},
+	}
+	for _, s := range api.SettingTable() {
+		path := base + "/" + s.Path
+		all = append(all,
+			route{method: "GET", path: path, action: "settings.get", handle: func(r *request) (*reply, *api.Error) {
+				x, err := r.indexOf()
+				if err != nil {
+					return nil, err
+				}
+				return okRaw(s.Get(x.settings))
+			}},
+			route{method: s.Verb, path: path, action: "settings.update", handle: func(r *request) (*reply, *api.Error) {
+				return r.changeSettings(s.Decode)
+			}},
+			route{method: "DELETE", path: path, action: "settings.update", handle: func(r *request) (*reply, *api.Error) {
+				return r.enqueueSettings(s.Reset(), false)
+			}},
+		)
+	}
+	return all
+}
+
+// okRaw answers with a value that may be null.
+func okRaw(v any) (*reply, *api.Error) {
+	data, err := api.Marshal(v)
+	if err != nil {
+		return nil, api.Internal(err.Error())
+	}
+	return &reply{status: 200, raw: data}, nil
+}
+
+func getSettings(r *request) (*reply, *api.Error) {
+	x, err := r.indexOf()
+	if err != nil {
+		return nil, err
+	}
+	return ok(x.settings.Masked())
+}
+
+func patchSettings(r *request) (*reply, *api.Error) { return r.changeSettings(api.DecodeSettings) }
+
+func resetSettings(r *request) (*reply, *api.Error) {
+	return r.enqueueSettings(api.ResetSettings(), false)
+}
+
+func (r *request) changeSettings(decode func(api.Value) (*api.SettingsPatch, *api.Error)) (*reply, *api.Error) {
+	if _, err := r.index(); err != nil {
+		return nil, err
+	}
+	v, err := r.readJSON()
+	if err != nil {
+		return nil, err
+	}
+	p, err := decode(v)
+	if err != nil {
+		return nil, err
+	}
+	for name, o := range p.Embedders.Value() {
+		if e, set := o.Get(); set && e.Source.Value() != api.SourceUserProvided && (e.Source.IsSet() || e.Dimensions.IsZero()) {
+			return nil, api.NewError(api.CodeNotSupported, "`.embedders."+name+"`: an embedded node only has embedders with source "+
+				"`userProvided`: vectors must come with the documents.")
+		}
+	}
+	return r.enqueueSettings(p, true)
+}
+
+func (r *request) enqueueSettings(p *api.SettingsPatch, create bool) (*reply, *api.Error) {
+	uid, err := r.index()
+	if err != nil {
+		return nil, err
+	}
+	op := &operation{Kind: opSettings, Index: uid, Settings: p, AllowCreate: create && r.access.mayCreate()}
+	return accepted(r.core.enqueue(api.SettingsUpdate, op, &api.Details{SettingsPatch: p.Masked()}, nil))
+}
