@@ -1,0 +1,183 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// Index finds an index by uid.
+func (c *Cluster) Index(uid string) (*messages.Index, bool) {
+	iv, ok := c.registry.lookup(uid)
+	if !ok {
+		return nil, false
+	}
+	return iv.public, true
+}
+
+// Indexes lists all indexes by uid.
+func (c *Cluster) Indexes() []*messages.Index { return c.registry.publicIndexes() }
+
+// Task returns one task, or an error that is store.ErrNotFound.
+func (c *Cluster) Task(ctx context.Context, uid int64) (*store.Task, error) {
+	t, err := c.store.Task(ctx, uid)
+	if err != nil {
+		return nil, fmt.Errorf("task %d: %w", uid, err)
+	}
+	return shown(t), nil
+}
+
+// Tasks lists tasks.
+func (c *Cluster) Tasks(ctx context.Context, q *store.TaskQuery) (*store.TaskPage, error) {
+	page, err := c.store.Tasks(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
+	for i, t := range page.Tasks {
+		page.Tasks[i] = shown(t)
+	}
+	return page, nil
+}
+
+// shown hides the error that a task was born with until it has ended.
+func shown(t *store.Task) *store.Task {
+	if t.Finished() || len(t.Error) == 0 {
+		return t
+	}
+	c := *t
+	c.Error = nil
+	return &c
+}
+
+// TaskParts lists what each node did, or has to do, of a task.
+func (c *Cluster) TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart, error) {
+	if _, err := c.store.Task(ctx, uid); err != nil {
+		return nil, fmt.Errorf("task %d: %w", uid, err)
+	}
+	entries, deliveries, err := c.store.Parts(ctx, uid)
+	if err != nil {
+		return nil, fmt.Errorf("parts of task %d: %w", uid, err)
+	}
+	type key struct {
+		lsn  int64
+		node string
+	}
+	done := map[key]*store.Delivery{}
+	for _, d := range deliveries {
+		done[key{d.LSN, d.NodeID}] = d
+	}
+	parts := []messages.TaskPart{}
+	for _, e := range entries {
+		for _, id := range e.Nodes {
+			p := messages.TaskPart{Step: e.LSN, Kind: e.Kind, Node: id, State: string(store.DeliveryPending), NodeTasks: []int64{}}
+			if d := done[key{e.LSN, id}]; d != nil {
+				p.State = string(d.State)
+				p.NodeTasks = append(p.NodeTasks, d.NodeTasks...)
+				if len(d.Error) > 0 {
+					p.Error = d.Error
+				}
+			}
+			parts = append(parts, p)
+		}
+	}
+	return parts, nil
+}
+
+// Topology shows groups and nodes as they are now.
+func (c *Cluster) Topology() *messages.Topology {
+	t := c.snap.Table(c.opts.Shards)
+	out := &messages.Topology{
+		Version: c.snap.Version(), Shards: c.opts.Shards, ReplicationFactor: c.snap.ReplicationFactor(),
+	}
+	for g := range c.snap.Groups() {
+		group := messages.TopologyGroup{ID: c.snap.GroupID(g)}
+		for _, n := range c.snap.Members(g) {
+			h := c.nodes[n]
+			node := messages.TopologyNode{
+				ID: h.node.ID, Address: h.node.Address, Shards: t.Held(n).Len(), Behind: int(h.behind.Load()),
+			}
+			if s := h.status.Load(); s != nil {
+				node.State, node.Since, node.Reason = s.state.String(), s.since.UTC(), s.reason
+				out.Degraded = out.Degraded || s.state != stateReady
+			}
+			if v := h.version.Load(); v != nil {
+				node.Version = v.PkgVersion
+			}
+			group.Nodes = append(group.Nodes, node)
+		}
+		out.Groups = append(out.Groups, group)
+	}
+	return out
+}
+
+// Shards shows which nodes own which shard of an index with the default number
+// of shards, and what cannot be read now.
+func (c *Cluster) Shards() *messages.Shards {
+	t := c.snap.Table(c.opts.Shards)
+	out := &messages.Shards{Shards: []messages.ShardPlacement{}, Indexes: []messages.IndexPlacement{}}
+	for s := range t.All().All() {
+		p := messages.ShardPlacement{Shard: s}
+		for g := range c.snap.Groups() {
+			o := messages.ShardOwnerSet{Group: c.snap.GroupID(g)}
+			for _, n := range t.Owners(g, s) {
+				o.Nodes = append(o.Nodes, c.nodes[n].node.ID)
+			}
+			p.Owners = append(p.Owners, o)
+		}
+		out.Shards = append(out.Shards, p)
+	}
+	for _, iv := range c.registry.list() {
+		out.Indexes = append(out.Indexes, messages.IndexPlacement{
+			IndexUID: iv.row.UID, Shards: iv.row.Shards, Unreadable: c.unreadable(iv.table, iv.row.ID).Slice(),
+		})
+	}
+	return out
+}
+
+// unreadable are the shards of an index without a readable copy.
+func (c *Cluster) unreadable(t *topology.Table, indexID string) topology.ShardSet {
+	left := t.All().Clone()
+	for _, usable := range c.views.load().usable(t, indexID) {
+		left = left.Minus(usable)
+	}
+	return left
+}
+
+// Ready is nil when every shard of every index has a readable copy and the
+// store can write; otherwise it says what is missing.
+func (c *Cluster) Ready() error {
+	if c.ctx.Err() != nil {
+		return errors.New("it is stopping")
+	}
+	if err := c.store.Healthy(); err != nil {
+		return fmt.Errorf("the store cannot write: %w", err)
+	}
+	if left := c.unreadable(c.snap.Table(c.opts.Shards), ""); !left.Empty() {
+		return fmt.Errorf("no node in service owns shards %s", left.AppendList(nil, degradedShards))
+	}
+	for _, iv := range c.registry.list() {
+		if left := c.unreadable(iv.table, iv.row.ID); !left.Empty() {
+			return fmt.Errorf("index %s: no readable copy of shards %s", iv.row.UID, left.AppendList(nil, degradedShards))
+		}
+	}
+	return nil
+}
+
+// NodesVersion is the version of the oldest node that was heard of; empty when
+// none was.
+func (c *Cluster) NodesVersion() (pkgVersion, commitSha, commitDate string) {
+	var oldest *nodeVersion
+	for _, h := range c.nodes {
+		if v := h.version.Load(); v != nil && (oldest == nil || v.minor < oldest.minor) {
+			oldest = v
+		}
+	}
+	if oldest == nil {
+		return "", "", ""
+	}
+	return oldest.PkgVersion, oldest.CommitSHA, oldest.CommitDate
+}

@@ -1,0 +1,370 @@
+// Package actors is the engine room of Miroir: a supervisor, one actor per
+// Meilisearch node, one sequencer per index, one task keeper, and a coordinator
+// per request. It is also the door for programs that embed Miroir: Start a
+// Cluster, in an actor system of your own if you like, and Read, Write, or send
+// the same messages to its PID.
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/miroir-search/miroir/nodeclient"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// Options configure a Cluster. Nodes and Store are required; the zero value of
+// everything else works.
+type Options struct {
+	// System is the actor system to live in; nil makes one.
+	System *actor.ActorSystem
+	// Name tells several clusters in one system apart; "miroir" when empty.
+	Name string
+
+	Nodes             []topology.Node
+	ReplicationFactor int // 1 when zero
+	Shards            int // of indexes created from now on; 64 when zero
+
+	Store  store.Store
+	Client nodeclient.Client // nil: HTTP with NodeKey
+	// NodeKey is the bearer token for nodes.
+	NodeKey string
+
+	Logger     *logrus.Logger        // nil: silence
+	Registerer prometheus.Registerer // nil: metrics are kept but not exported
+
+	// UnavailableShards is what a read does about shards that no node can
+	// serve: "partial" (the default) or "error".
+	UnavailableShards string
+
+	SlotsPerNode     int           // read calls to one node at once; 64
+	QueuePerNode     int           // reads that wait for a slot of one node; 512
+	ReadTimeout      time.Duration // of one read, all attempts together; 30 s
+	LegTimeout       time.Duration // of one node call of a read; 10 s
+	WriteTimeout     time.Duration // until a write is answered; 30 s
+	WriteCallTimeout time.Duration // of one write call to a node; 20 s
+	ProbeInterval    time.Duration // between looks at a node in service; 2 s
+	ProbeTimeout     time.Duration // of one look; 2 s
+	StartWait        time.Duration // how long Start waits for nodes to answer; 15 s
+}
+
+func (o *Options) fill() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if o.Name == "" {
+		o.Name = "miroir"
+	}
+	if o.ReplicationFactor == 0 {
+		o.ReplicationFactor = 1
+	}
+	if o.Shards == 0 {
+		o.Shards = 64
+	}
+	if o.SlotsPerNode == 0 {
+		o.SlotsPerNode = 64
+	}
+	if o.QueuePerNode == 0 {
+		o.QueuePerNode = 512
+	}
+	def(&o.ReadTimeout, 30*time.Second)
+	def(&o.LegTimeout, 10*time.Second)
+	def(&o.WriteTimeout, 30*time.Second)
+	def(&o.WriteCallTimeout, 20*time.Second)
+	def(&o.ProbeInterval, 2*time.Second)
+	def(&o.ProbeTimeout, 2*time.Second)
+	def(&o.StartWait, 15*time.Second)
+}
+
+// Cluster is a running Miroir. It is safe for concurrent use.
+type Cluster struct {
+	opts    Options
+	log     *logrus.Logger
+	sys     *actor.ActorSystem
+	ownSys  bool
+	store   store.Store
+	client  nodeclient.Client
+	snap    *topology.Snapshot
+	views   *views
+	covers  coverCache
+	nodes   []*nodeHandle
+	metrics *metrics
+
+	registry *registry
+	root     *actor.PID
+	keeper   *actor.PID
+	door     *actor.PID
+
+	ctx          context.Context //nolint:containedctx // ends when the cluster stops; requests carry their own
+	cancel       context.CancelFunc
+	background   sync.WaitGroup
+	incarnations atomic.Int64
+	queries      atomic.Uint64
+
+	readProps, writeProps *actor.Props
+	early                 []any // what came for the task keeper before it had read the store; only it touches them
+
+	probing  sync.WaitGroup // until every node was looked at once
+	probedMu sync.Mutex
+	probed   map[topology.NodeIndex]bool
+	foreign  map[string]string // node id -> the cluster it belongs to
+}
+
+// Start checks the options against the store and the nodes, restores what was
+// under way, and begins to serve. It waits up to StartWait for nodes to answer;
+// nodes that do not are broken until they do.
+//
+// It refuses, saying what to do: a topology that differs from the one in the
+// store, an empty store in front of nodes that hold Miroir's data, and nodes
+// that belong to another Miroir.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	o.fill()
+	if o.Store == nil {
+		return nil, errors.New("start: a store is required")
+	}
+	if o.Shards < 1 || o.Shards > topology.MaxShards {
+		return nil, fmt.Errorf("start: shards must be between 1 and %d, got %d", topology.MaxShards, o.Shards)
+	}
+	snap, err := topology.New(1, o.Nodes, o.ReplicationFactor)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	c := newCluster(o, snap)
+	if err := c.checkPlacement(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.restoreRegistry(ctx); err != nil {
+		return nil, err
+	}
+	for _, h := range c.nodes {
+		r, _ := c.nodeRecord(ctx, h)
+		h.lastTask.Store(r.LastTask)
+		h.base, h.recorded = r.LastTask, r.LastTask
+	}
+	if err := c.spawnActors(); err != nil {
+		return nil, err
+	}
+	if err := c.firstLook(ctx); err != nil {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return nil, errors.Join(err, c.Stop(stopping))
+	}
+	return c, nil
+}
+
+func newCluster(o Options, snap *topology.Snapshot) *Cluster {
+	c := &Cluster{
+		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client, snap: snap,
+		views: newViews(len(snap.Nodes())), registry: newRegistry(snap), metrics: newMetrics(o.Registerer),
+		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{},
+	}
+	if c.log == nil {
+		c.log = logrus.New()
+		c.log.SetOutput(io.Discard)
+	}
+	if c.sys == nil {
+		c.sys, c.ownSys = newSystem(c.log), true
+	}
+	if c.client == nil {
+		c.client = nodeclient.New(nodeclient.Options{Key: o.NodeKey})
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	for i, n := range snap.Nodes() {
+		h := &nodeHandle{index: i, node: n, newest: map[string]int64{}, accounted: map[string]int64{}, base: -1, recorded: -1}
+		h.lastTask.Store(-1)
+		c.nodes = append(c.nodes, h)
+	}
+	c.probing.Add(len(c.nodes))
+	c.readProps = actor.PropsFromProducer(func() actor.Actor { return &readCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
+	c.writeProps = actor.PropsFromProducer(func() actor.Actor { return &writeCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
+	return c
+}
+
+// placement is the topology in force, as the store remembers it.
+type placement struct {
+	Nodes             []topology.Node `json:"nodes"`
+	ReplicationFactor int             `json:"replicationFactor"`
+}
+
+const placementKey = "placement"
+
+// checkPlacement refuses a topology other than the one the data lies in. A node
+// may have a new address.
+func (c *Cluster) checkPlacement(ctx context.Context) error {
+	now := placement{Nodes: c.snap.Nodes(), ReplicationFactor: c.snap.ReplicationFactor()}
+	raw, err := c.store.Value(ctx, placementKey)
+	if err == nil {
+		var was placement
+		if err := json.Unmarshal(raw, &was); err != nil {
+			return fmt.Errorf("read the placement: %w", err)
+		}
+		if err := samePlacement(was, now); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read the placement: %w", err)
+	}
+	if err := c.store.Commit(ctx, &store.Batch{Values: map[string]json.RawMessage{placementKey: mustJSON(now)}}); err != nil {
+		return fmt.Errorf("write the placement: %w", err)
+	}
+	return nil
+}
+
+func samePlacement(was, now placement) error {
+	const advice = "documents would not be found where they lie; start with the former topology, or with an empty store and empty nodes and send the documents again"
+	if was.ReplicationFactor != now.ReplicationFactor {
+		return fmt.Errorf("replication_factor was %d and is now %d: %s", was.ReplicationFactor, now.ReplicationFactor, advice)
+	}
+	groups := func(p placement) map[string]int {
+		m := map[string]int{}
+		for _, n := range p.Nodes {
+			m[n.ID] = n.Group
+		}
+		return m
+	}
+	before, after := groups(was), groups(now)
+	for _, n := range was.Nodes {
+		if g, ok := after[n.ID]; !ok {
+			return fmt.Errorf("node %s is missing: %s", n.ID, advice)
+		} else if g != n.Group {
+			return fmt.Errorf("node %s was in group %d and is now in group %d: %s", n.ID, n.Group, g, advice)
+		}
+	}
+	for _, n := range now.Nodes {
+		if _, ok := before[n.ID]; !ok {
+			return fmt.Errorf("node %s is new: %s", n.ID, advice)
+		}
+	}
+	return nil
+}
+
+// spawnActors starts the root, which starts the others.
+func (c *Cluster) spawnActors() error {
+	ready := make(chan error, 1)
+	props := actor.PropsFromProducer(func() actor.Actor { return &rootActor{c: c, ready: ready} }, actor.WithSupervisor(restartForEver))
+	if _, err := c.sys.Root.SpawnNamed(props, c.opts.Name); err != nil {
+		return fmt.Errorf("start the supervisor %q: %w", c.opts.Name, err)
+	}
+	if err := <-ready; err != nil {
+		return fmt.Errorf("start the actors: %w", err)
+	}
+	return nil
+}
+
+// firstLook waits until every node was looked at once, or StartWait is over.
+func (c *Cluster) firstLook(ctx context.Context) error {
+	all := make(chan struct{})
+	go func() {
+		c.probing.Wait()
+		close(all)
+	}()
+	timer := time.NewTimer(c.opts.StartWait)
+	defer timer.Stop()
+	select {
+	case <-all:
+	case <-timer.C:
+	case <-ctx.Done():
+		c.releaseProbing()
+		return fmt.Errorf("start: %w", context.Cause(ctx))
+	}
+	c.releaseProbing()
+	c.probedMu.Lock()
+	defer c.probedMu.Unlock()
+	for _, h := range c.nodes {
+		other, is := c.foreign[h.node.ID]
+		switch {
+		case is && c.store.Fresh():
+			return fmt.Errorf("node %s holds data of Miroir cluster %s, but the store is new: "+
+				"use the data directory of that cluster or a backup of it, or empty the nodes", h.node.ID, other)
+		case is:
+			return fmt.Errorf("node %s belongs to Miroir cluster %s, but the store is of cluster %s: "+
+				"use the data directory that goes with the nodes", h.node.ID, other, c.store.ClusterID())
+		}
+	}
+	return nil
+}
+
+// probedOnce records that a node was looked at.
+func (c *Cluster) probedOnce(h *nodeHandle) {
+	c.probedMu.Lock()
+	defer c.probedMu.Unlock()
+	if !c.probed[h.index] {
+		c.probed[h.index] = true
+		c.probing.Done()
+	}
+}
+
+// releaseProbing stops waiting for first looks.
+func (c *Cluster) releaseProbing() {
+	for _, h := range c.nodes {
+		c.probedOnce(h)
+	}
+}
+
+func (c *Cluster) foundForeign(h *nodeHandle, cluster string) {
+	c.probedMu.Lock()
+	defer c.probedMu.Unlock()
+	c.foreign[h.node.ID] = cluster
+}
+
+// Stop ends the cluster: what is under way is answered, nothing new is taken.
+// The store and an actor system that was handed in are left to their owner.
+func (c *Cluster) Stop(ctx context.Context) error {
+	c.cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c.root != nil {
+			_ = c.sys.Root.PoisonFuture(c.root).Wait() // a time-out shows below
+		}
+		c.background.Wait()
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("stop: %w", context.Cause(ctx))
+	}
+	c.client.Close()
+	if c.ownSys && err == nil {
+		c.sys.Shutdown()
+	}
+	return err
+}
+
+// PID is the door for other actors: send it a message of messages/reads.go or
+// messages/writes.go by Request and the reply comes back to the sender.
+func (c *Cluster) PID() *actor.PID { return c.door }
+
+// within is a context that ends with the cluster, or after d.
+func (c *Cluster) within(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.ctx, d)
+}
+
+// oldestNodeMinor is the oldest version among the nodes that were heard of.
+func (c *Cluster) oldestNodeMinor() int {
+	var minors []int
+	for _, h := range c.nodes {
+		if v := h.version.Load(); v != nil {
+			minors = append(minors, v.minor)
+		}
+	}
+	if len(minors) == 0 {
+		return splitAttributeRule
+	}
+	return slices.Min(minors)
+}

@@ -1,0 +1,197 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/miroir-search/miroir/nodeclient"
+)
+
+// deliveryJob is an attempt to hand one entry to one node.
+type deliveryJob struct {
+	entry     *entry
+	nodeTasks []int64
+	uncertain bool
+}
+
+// deliveryResult is how far the attempt came.
+type deliveryResult struct {
+	outcome   report
+	nodeTasks []int64
+	refusal   json.RawMessage // the node's error object, when refused
+	err       error
+}
+
+// runDelivery makes the calls of an entry in order. A call that may have
+// arrived before is first looked for among the node's tasks, because the same
+// write sent twice could pass a later one.
+func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJob) deliveryResult {
+	res := deliveryResult{nodeTasks: job.nodeTasks}
+	calls, release, err := c.calls(job.entry, h)
+	if err != nil {
+		res.outcome, res.err = reportMissed, err
+		return res
+	}
+	defer release()
+	for i := len(res.nodeTasks); i < len(calls); i++ {
+		uid, found, refusal, err := c.deliverCall(ctx, h, &job, calls[i])
+		switch {
+		case err != nil:
+			res.outcome, res.err = reportMissed, err
+			if i > 0 || job.uncertain || mayHaveArrived(err) {
+				res.outcome = reportUnknown
+			}
+			return res
+		case refusal != nil:
+			res.outcome, res.refusal, res.err = reportRefused, refusal, errors.New(string(refusal))
+			return res
+		}
+		h.sawTask(uid)
+		h.accounted[job.entry.row.IndexID] = uid
+		res.nodeTasks = append(res.nodeTasks, uid)
+		job.uncertain = found // the call behind one that had arrived may have arrived too
+	}
+	res.outcome = reportAccepted
+	return res
+}
+
+// deliverCall makes one call, or finds that it has been made.
+func (c *Cluster) deliverCall(ctx context.Context, h *nodeHandle, job *deliveryJob, req *nodeclient.Request) (uid int64, found bool, refusal json.RawMessage, err error) {
+	if job.uncertain {
+		if uid, found, err = c.findArrived(ctx, h, job.entry); err != nil || found {
+			return uid, found, nil, err
+		}
+		job.uncertain = false
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.opts.WriteCallTimeout)
+	defer cancel()
+	resp, err := c.client.Do(ctx, h.node.Address, req)
+	switch {
+	case err != nil:
+		return 0, false, nil, err
+	case resp.OK():
+		uid, err = taskUID(resp)
+		if last := h.lastTask.Load(); err == nil && last >= 0 && uid != last+1 {
+			c.metrics.taskGaps.WithLabelValues(h.node.ID).Inc()
+			c.log.WithField("node", h.node.ID).Warnf("its task uid went from %d to %d: somebody else writes there, or a write arrived twice", last, uid)
+		}
+		return uid, false, nil, err
+	case resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusRequestTimeout && resp.Status != http.StatusTooManyRequests &&
+		resp.Status != http.StatusUnauthorized && resp.Status != http.StatusForbidden && resp.Status != http.StatusUnprocessableEntity:
+		return 0, false, resp.Body, nil
+	}
+	return 0, false, nil, answerError(resp)
+}
+
+// findArrived looks for the oldest task of the entry's index that the node has
+// and we have not accounted for. We alone write to the node, one call at a
+// time, so it is the call whose answer was lost.
+func (c *Cluster) findArrived(ctx context.Context, h *nodeHandle, e *entry) (uid int64, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.WriteCallTimeout)
+	defer cancel()
+	after, ok := h.accounted[e.row.IndexID]
+	if !ok {
+		after = h.base
+	}
+	path := "/tasks?reverse=true&limit=1&indexUids=" + url.QueryEscape(e.row.IndexID) + "&from=" + strconv.FormatInt(after+1, 10)
+	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: path, Idempotent: true})
+	if err != nil {
+		return 0, false, err
+	}
+	var page nodeTasks
+	if err := json.Unmarshal(resp.Body, &page); err != nil {
+		return 0, false, fmt.Errorf("read the node's tasks: %w", err)
+	}
+	if len(page.Results) == 0 {
+		return 0, false, nil
+	}
+	c.log.WithField("node", h.node.ID).Infof("entry %d had arrived as task %d", e.row.LSN, page.Results[0].UID)
+	return page.Results[0].UID, true, nil
+}
+
+// nodeTask is what we read of a node's task.
+type nodeTask struct {
+	UID     int64           `json:"uid"`
+	TaskUID *int64          `json:"taskUid"`
+	Status  string          `json:"status"`
+	Details json.RawMessage `json:"details"`
+	Error   json.RawMessage `json:"error"`
+}
+
+func (t *nodeTask) finished() bool {
+	return t.Status == "succeeded" || t.Status == "failed" || t.Status == "canceled"
+}
+
+type nodeTasks struct {
+	Results []nodeTask `json:"results"`
+}
+
+// taskUID reads the uid of a 202 answer.
+func taskUID(resp *nodeclient.Response) (int64, error) {
+	var t nodeTask
+	if err := json.Unmarshal(resp.Body, &t); err != nil || t.TaskUID == nil {
+		return 0, fmt.Errorf("the node's answer %d has no taskUid", resp.Status)
+	}
+	return *t.TaskUID, nil
+}
+
+// nodeTask asks a node for one task.
+func (c *Cluster) nodeTask(ctx context.Context, h *nodeHandle, uid int64) (*nodeTask, error) {
+	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/tasks/" + strconv.FormatInt(uid, 10), Idempotent: true})
+	if err != nil {
+		return nil, err
+	}
+	t := &nodeTask{}
+	if err := json.Unmarshal(resp.Body, t); err != nil {
+		return nil, fmt.Errorf("read task %d: %w", uid, err)
+	}
+	return t, nil
+}
+
+// ask makes a call that must succeed: anything but 2xx is an error.
+func (c *Cluster) ask(ctx context.Context, h *nodeHandle, req *nodeclient.Request) (*nodeclient.Response, error) {
+	resp, err := c.client.Do(ctx, h.node.Address, req)
+	if err != nil {
+		return nil, err
+	}
+	if !resp.OK() {
+		return nil, answerError(resp)
+	}
+	return resp, nil
+}
+
+// nodeAnswerError is an answer that says no.
+type nodeAnswerError struct {
+	Status int
+	Body   []byte
+}
+
+func (e *nodeAnswerError) Error() string {
+	return fmt.Sprintf("it answered %d: %.200s", e.Status, e.Body)
+}
+
+func answerError(resp *nodeclient.Response) error {
+	return &nodeAnswerError{resp.Status, resp.Body}
+}
+
+// mayHaveArrived is false for calls that surely did not reach the node, and for
+// answers that say that the node did not take them.
+func mayHaveArrived(err error) bool {
+	if ce := (*nodeclient.Error)(nil); errors.As(err, &ce) {
+		return ce.Sent
+	}
+	na := (*nodeAnswerError)(nil)
+	return !errors.As(err, &na)
+}
+
+// nodeWaits is how often a node's unfinished tasks are asked for: often at
+// first, then ever more rarely.
+func nodeWaits(round int) time.Duration {
+	return min(5*time.Millisecond<<min(round, 6), 250*time.Millisecond)
+}

@@ -1,0 +1,193 @@
+package actors
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/merge"
+	"github.com/miroir-search/miroir/nodeclient"
+	"github.com/miroir-search/miroir/rawjson"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// documentJob gets one document from an owner of its shard.
+type documentJob struct {
+	iv    *indexView
+	id    string
+	query string
+	shard topology.ShardSet
+}
+
+func newDocumentJob(iv *indexView, id string, query url.Values) *documentJob {
+	j := &documentJob{iv: iv, id: id}
+	if len(query) > 0 {
+		j.query = "?" + query.Encode()
+	}
+	j.shard = topology.ShardSetOf(iv.table.Shards(), topology.ShardOf([]byte(id), iv.table.Shards()))
+	return j
+}
+
+func (j *documentJob) index() *indexView             { return j.iv }
+func (j *documentJob) need() topology.ShardSet       { return j.shard }
+func (j *documentJob) original() *nodeclient.Request { return nil }
+
+func (j *documentJob) request(topology.Leg, bool) (*nodeclient.Request, error) {
+	return &nodeclient.Request{
+		Method: http.MethodGet, Path: "/indexes/" + j.iv.row.ID + "/documents/" + url.PathEscape(j.id) + j.query,
+	}, nil
+}
+
+func (j *documentJob) join(bodies [][]byte, _ bool, _ *nodeVersion) ([]byte, error) {
+	return merge.StripDocument(make([]byte, 0, len(bodies[0])), bodies[0]), nil
+}
+
+// browseJob lists documents.
+type browseJob struct {
+	iv    *indexView
+	body  []byte
+	query string // the client's own, when isGet
+	isGet bool
+
+	spec   merge.DocumentsSpec
+	filter []byte
+	fields []byte
+	sort   []byte
+	geo    bool
+	odd    bool
+}
+
+func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) (*browseJob, *api.Error) {
+	j := &browseJob{iv: iv, body: body, query: query, isGet: isGet, spec: merge.DocumentsSpec{Limit: 20}}
+	err := rawjson.EachMember(body, func(key, value []byte) bool {
+		name, err := rawjson.Unquote(key)
+		if err == nil && string(value) != "null" {
+			j.member(name, value)
+		}
+		return true
+	})
+	j.odd = j.odd || err != nil
+	if j.geo && !j.odd {
+		return nil, api.NewError("miroir_not_supported",
+			"Miroir cannot list documents by distance over several shards yet. Use a search with an empty query and the same sort.")
+	}
+	return j, nil
+}
+
+func (j *browseJob) member(name string, value []byte) {
+	count := func(into *int) {
+		n, ok := rawjson.ParseInt(value)
+		j.odd = j.odd || !ok || n < 0
+		*into = int(n)
+	}
+	switch name {
+	case "offset":
+		count(&j.spec.Offset)
+	case "limit":
+		count(&j.spec.Limit)
+	case "filter":
+		j.filter = value
+	case "fields":
+		j.fields = value
+		j.odd = j.odd || value[0] != '['
+	case "sort":
+		j.sort = value
+		j.readSort(value)
+	}
+}
+
+// readSort reads the "field:asc" entries that the merge has to follow.
+func (j *browseJob) readSort(value []byte) {
+	err := rawjson.EachElement(value, func(v []byte) bool {
+		text, err := rawjson.AppendUnquoted(nil, v)
+		rule := string(text)
+		field, isRule := customRule(rule)
+		switch {
+		case err != nil || !isRule:
+			j.odd = true
+		case strings.HasPrefix(rule, "_geoPoint("):
+			j.geo = true
+		default:
+			j.spec.Sort = append(j.spec.Sort, merge.SortField{Field: field, Desc: strings.HasSuffix(rule, ":desc")})
+		}
+		return true
+	})
+	j.odd = j.odd || err != nil
+}
+
+func (j *browseJob) index() *indexView       { return j.iv }
+func (j *browseJob) need() topology.ShardSet { return j.iv.table.All() }
+
+func (j *browseJob) path() string { return "/indexes/" + j.iv.row.ID + "/documents" }
+
+func (j *browseJob) original() *nodeclient.Request {
+	if j.isGet {
+		path := j.path()
+		if j.query != "" {
+			path += "?" + j.query
+		}
+		return &nodeclient.Request{Method: http.MethodGet, Path: path}
+	}
+	return jsonCall(http.MethodPost, j.path()+"/fetch", j.body)
+}
+
+var browseReplaced = map[string]bool{"offset": true, "limit": true, "filter": true, "fields": true}
+
+func (j *browseJob) request(leg topology.Leg, _ bool) (*nodeclient.Request, error) {
+	if j.odd {
+		return j.original(), nil
+	}
+	body := rawjson.Remove(nil, j.body, func(key []byte) bool {
+		name, err := rawjson.Unquote(key)
+		return err == nil && browseReplaced[name]
+	})
+	members := strconv.AppendInt([]byte(`"limit":`), int64(j.spec.Offset)+int64(j.spec.Limit), 10)
+	if leg.Filtered || j.filter != nil {
+		members = appendShardFilter(append(members, `,"filter":`...), j.filter, leg)
+	}
+	if j.fields != nil {
+		members = append(members, `,"fields":`...)
+		members = append(members, j.fields[:len(j.fields)-1]...)
+		if strings.TrimSpace(string(j.fields[1:len(j.fields)-1])) != "" {
+			members = append(members, ',')
+		}
+		members = append(members, `"`+topology.SeqField+`"`...)
+		for _, s := range j.added() {
+			members = rawjson.AppendString(append(members, ','), s)
+		}
+		members = append(members, ']')
+	}
+	return jsonCall(http.MethodPost, j.path()+"/fetch", rawjson.AppendMembers(nil, body, members)), nil
+}
+
+// added lists the sort fields that the client did not ask to see.
+func (j *browseJob) added() []string {
+	if j.fields == nil {
+		return nil
+	}
+	asked := map[string]bool{}
+	_ = rawjson.EachElement(j.fields, func(v []byte) bool {
+		if text, err := rawjson.AppendUnquoted(nil, v); err == nil {
+			asked[string(text)] = true
+		}
+		return true
+	}) // a list that cannot be read is odd and was not changed
+	if asked["*"] {
+		return nil
+	}
+	var add []string
+	for _, s := range j.spec.Sort {
+		if !asked[s.Field] {
+			add = append(add, s.Field)
+		}
+	}
+	return add
+}
+
+func (j *browseJob) join(bodies [][]byte, _ bool, _ *nodeVersion) ([]byte, error) {
+	spec := j.spec
+	spec.Strip = j.added()
+	return merge.Documents(nil, &spec, bodies)
+}

@@ -1,0 +1,155 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/rawjson"
+)
+
+// Read carries out one message of messages/reads.go and returns its answer, at
+// the latest when ctx ends.
+func (c *Cluster) Read(ctx context.Context, msg any) *messages.Answer {
+	out := make(chan *messages.Answer, 1) // room for one: the coordinator never blocks
+	stop := c.startRead(ctx, msg, func(a *messages.Answer) { out <- a })
+	select {
+	case a := <-out:
+		return a
+	case <-ctx.Done():
+		stop()
+		return &messages.Answer{Err: ended(ctx)}
+	}
+}
+
+// Write carries out one message of messages/writes.go and returns its reply, at
+// the latest when ctx ends. A write that was begun goes on without ctx.
+func (c *Cluster) Write(ctx context.Context, msg any) *messages.TaskAccepted {
+	out := make(chan *messages.TaskAccepted, 1)
+	c.startWrite(msg, func(a *messages.TaskAccepted) { out <- a })
+	select {
+	case a := <-out:
+		return a
+	case <-ctx.Done():
+		return &messages.TaskAccepted{Err: api.NewError("miroir_no_quorum",
+			"The client left or its time was over; whether the write will be carried out is unknown.")}
+	}
+}
+
+func ended(ctx context.Context) *api.Error {
+	return api.Errorf("miroir_shard_unavailable", "The read was given up: %v.", context.Cause(ctx))
+}
+
+func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
+	if c.ctx.Err() != nil {
+		reply(&messages.TaskAccepted{Err: stopping()})
+		return
+	}
+	pid := c.sys.Root.SpawnPrefix(c.writeProps, c.opts.Name+"-write-")
+	c.tell(pid, &startWrite{msg: msg, reply: reply})
+}
+
+// startRead begins a read; the function it returns gives it up.
+func (c *Cluster) startRead(ctx context.Context, msg any, reply func(*messages.Answer)) (stop func()) {
+	stop = func() {}
+	if c.ctx.Err() != nil {
+		reply(&messages.Answer{Err: stopping()})
+		return stop
+	}
+	start, answer := c.newRead(msg)
+	switch {
+	case answer != nil:
+		reply(answer)
+		return stop
+	case start == nil:
+		c.spawn("statistics", func() { reply(c.statistics(ctx, msg)) }, func(err error) {
+			reply(&messages.Answer{Err: api.Internal(err.Error())})
+		})
+		return stop
+	}
+	start.ctx, start.reply = ctx, reply
+	pid := c.sys.Root.SpawnPrefix(c.readProps, c.opts.Name+"-read-")
+	c.tell(pid, start)
+	return func() { c.sys.Root.Stop(pid) }
+}
+
+func stopping() *api.Error {
+	return api.NewError("miroir_overloaded", "Miroir is stopping.")
+}
+
+// newRead turns a message into a read for a coordinator, or into an answer at
+// once. Both are nil for statistics.
+func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
+	fail := func(e *api.Error) (*startRead, *messages.Answer) { return nil, &messages.Answer{Err: e} }
+	switch m := msg.(type) {
+	case *messages.Search:
+		iv, ok := c.registry.lookup(m.IndexUID)
+		if !ok {
+			return fail(api.IndexNotFound(m.IndexUID))
+		}
+		if err := rawjson.Validate(m.Body); err != nil {
+			return fail(api.MalformedJSON(err.Error()))
+		}
+		return &startRead{job: &searchJob{iv: iv, body: m.Body, metadata: m.IncludeMetadata, p: parseSearch(m.Body, iv)}, onMissing: m.OnMissing}, nil
+	case *messages.GetDocument:
+		iv, ok := c.registry.lookup(m.IndexUID)
+		if !ok {
+			return fail(api.IndexNotFound(m.IndexUID))
+		}
+		return &startRead{job: newDocumentJob(iv, m.DocumentID, m.Query), onMissing: "error"}, nil
+	case *messages.BrowseDocuments:
+		iv, ok := c.registry.lookup(m.IndexUID)
+		if !ok {
+			return fail(api.IndexNotFound(m.IndexUID))
+		}
+		if err := rawjson.Validate(m.Body); err != nil {
+			return fail(api.MalformedJSON(err.Error()))
+		}
+		job, err := newBrowseJob(iv, m.Body, m.Query, m.IsGet)
+		if err != nil {
+			return fail(err)
+		}
+		return &startRead{job: job}, nil
+	case *messages.GetIndexStats:
+		if _, ok := c.registry.lookup(m.IndexUID); !ok {
+			return fail(api.IndexNotFound(m.IndexUID))
+		}
+		return nil, nil
+	case *messages.GetStats:
+		return nil, nil
+	}
+	return fail(api.Internal(fmt.Sprintf("BUG: %T is not a read", msg)))
+}
+
+// doorActor takes the messages of other actors and replies to their senders.
+type doorActor struct{ c *Cluster }
+
+func (d *doorActor) Receive(ctx actor.Context) {
+	d.c.guard("door", func() { d.receive(ctx) }, func(any) {})
+}
+
+func (d *doorActor) receive(ctx actor.Context) {
+	sender := ctx.Sender()
+	switch m := ctx.Message().(type) {
+	case *messages.Search, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
+		if sender == nil {
+			return
+		}
+		read, cancel := d.c.within(d.c.opts.ReadTimeout + time.Second)
+		d.c.startRead(read, m, func(a *messages.Answer) {
+			cancel()
+			d.c.tell(sender, a)
+		})
+	case *messages.AddDocuments, *messages.DeleteDocuments, *messages.DeleteDocumentsByFilter, *messages.ClearDocuments,
+		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.UpdateSettings:
+		d.c.startWrite(m, func(a *messages.TaskAccepted) {
+			if sender != nil {
+				d.c.tell(sender, a)
+			}
+		})
+	}
+}

@@ -1,0 +1,175 @@
+package actors
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/miroir-search/miroir/payload"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// Kinds of journal entries. They are stored: never rename one.
+const (
+	kindCreateIndex    = "index.create"
+	kindUpdateIndex    = "index.update"
+	kindDeleteIndex    = "index.delete"
+	kindSettings       = "settings"
+	kindAddDocuments   = "documents.add"
+	kindDeleteByID     = "documents.delete"
+	kindDeleteByFilter = "documents.delete-by-filter"
+	kindClear          = "documents.clear"
+)
+
+// params is what an entry says beside its payload. It is stored as JSON.
+type params struct {
+	// Shards are the shards a document entry touches; absent means all.
+	Shards []int `json:"shards,omitempty"`
+
+	PrimaryKey string `json:"primaryKey,omitempty"`
+
+	// NodeSettings is what nodes are sent, Settings the client's settings that
+	// hold once the entry is carried out, Patch what the client sent.
+	NodeSettings json.RawMessage `json:"nodeSettings,omitempty"`
+	Settings     json.RawMessage `json:"settings,omitempty"`
+	Patch        json.RawMessage `json:"patch,omitempty"`
+	// Undo is the entry whose settings this one takes back.
+	Undo int64 `json:"undo,omitempty"`
+
+	Update       bool   `json:"update,omitempty"`
+	Format       string `json:"format,omitempty"`
+	Delimiter    byte   `json:"delimiter,omitempty"`
+	SkipCreation bool   `json:"skipCreation,omitempty"`
+	// SeqBase is the insertion number of the first document when the numbers
+	// are consecutive; otherwise they are in the journal at the entry's Seqs.
+	SeqBase uint64 `json:"seqBase,omitempty"`
+
+	Filter json.RawMessage `json:"filter,omitempty"`
+
+	// Final are the counts that the task's details show once it has succeeded.
+	Final map[string]int64 `json:"final,omitempty"`
+}
+
+// entry is one step of the one order of writes of an index, in memory. It is
+// shared by the sequencer, the node actors and the task keeper, and never
+// changed but for its cached documents.
+type entry struct {
+	row   *store.Entry
+	p     params
+	table *topology.Table
+	need  topology.ShardSet
+	docs  atomic.Pointer[documents] // nil: to be read from the journal
+}
+
+// newEntry completes a stored row.
+func newEntry(row *store.Entry, snap *topology.Snapshot, shards int) (*entry, error) {
+	e := &entry{row: row, table: snap.Table(shards)}
+	if err := json.Unmarshal(row.Params, &e.p); err != nil {
+		return nil, fmt.Errorf("read entry %d: %w", row.LSN, err)
+	}
+	e.need = e.table.All()
+	if e.p.Shards != nil {
+		for _, s := range e.p.Shards {
+			if s < 0 || s >= shards {
+				return nil, fmt.Errorf("read entry %d: shard %d of %d", row.LSN, s, shards)
+			}
+		}
+		e.need = topology.ShardSetOf(shards, e.p.Shards...)
+	}
+	return e, nil
+}
+
+// targets lists the nodes that have to carry the entry out.
+func (e *entry) targets() []topology.NodeIndex {
+	var out []topology.NodeIndex
+	snap := e.table.Snapshot()
+	for _, id := range e.row.Nodes {
+		if n, ok := snap.Lookup(id); ok {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// targetIDs lists the nodes for which a new entry is meant: the owners of its
+// shards, or everyone.
+func targetIDs(t *topology.Table, need topology.ShardSet, everyone bool) []string {
+	var ids []string
+	for n, node := range t.Snapshot().Nodes() {
+		if everyone || !t.Held(n).And(need).Empty() {
+			ids = append(ids, node.ID)
+		}
+	}
+	return ids
+}
+
+// forget lets go of the payload in memory; it is in the journal.
+func (e *entry) forget() { e.docs.Store(nil) }
+
+// documents is the payload of an entry, split: one element per document, or
+// per id of a deletion.
+type documents struct {
+	batch  *payload.Batch // nil for a deletion
+	ids    []string       // of a deletion
+	shards []uint16
+	seqs   []uint64 // nil: base + position
+	base   uint64
+}
+
+func (d *documents) seq(i int) uint64 {
+	if d.seqs == nil {
+		return d.base + uint64(i) //nolint:gosec // positions are not negative
+	}
+	return d.seqs[i]
+}
+
+func (d *documents) len() int { return len(d.shards) }
+
+// id is the stringified primary key of a document. It must not be changed.
+func (d *documents) id(i int) []byte {
+	if d.batch == nil {
+		return []byte(d.ids[i])
+	}
+	return d.batch.ID(i)
+}
+
+// newDocuments computes the shard of every document of a batch whose ids are
+// resolved.
+func newDocuments(b *payload.Batch, shards int) (*documents, topology.ShardSet) {
+	d := &documents{batch: b, shards: make([]uint16, b.Len())}
+	return d, d.place(shards)
+}
+
+// newDeletion computes the shard of every id.
+func newDeletion(ids []string, shards int) (*documents, topology.ShardSet) {
+	d := &documents{ids: ids, shards: make([]uint16, len(ids))}
+	return d, d.place(shards)
+}
+
+func (d *documents) place(shards int) topology.ShardSet {
+	need := topology.NewShardSet(shards)
+	for i := range d.shards {
+		s := topology.ShardOf(d.id(i), shards)
+		d.shards[i] = uint16(s) //nolint:gosec // below topology.MaxShards
+		need.Add(s)
+	}
+	return need
+}
+
+func encodeSeqs(seqs []uint64) []byte {
+	b := make([]byte, 0, 8*len(seqs))
+	for _, s := range seqs {
+		b = binary.LittleEndian.AppendUint64(b, s)
+	}
+	return b
+}
+
+func decodeSeqs(b []byte) []uint64 {
+	seqs := make([]uint64, len(b)/8)
+	for i := range seqs {
+		seqs[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return seqs
+}

@@ -1,0 +1,183 @@
+package actors
+
+import (
+	"encoding/json"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// part is how far one node is with one entry, as the task keeper knows it.
+type part struct {
+	state     store.DeliveryState
+	nodeTasks []int64
+	details   []json.RawMessage
+	err       json.RawMessage
+}
+
+// ended reports whether the node will do nothing more about the entry.
+func (p *part) ended() bool {
+	return p.state == store.DeliveryApplied || p.state == store.DeliveryFailed || p.state == store.DeliveryDropped
+}
+
+// verdict is what the parts of an entry amount to.
+type verdict int
+
+const (
+	undecided verdict = iota
+	carriedOut
+	refusedByNodes
+)
+
+// fold decides an entry from its parts. up tells which nodes are in service: an
+// entry does not wait for a node that is not, once a quorum of one group has
+// applied every shard without it.
+//
+// behind lists the nodes that have not applied an entry that is carried out.
+func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeIndex) bool) (v verdict, behind []topology.NodeIndex, err json.RawMessage) {
+	applied := map[topology.NodeIndex]bool{}
+	anyFailed, anyAbsent := false, false
+	for n, p := range parts {
+		switch {
+		case p.state == store.DeliveryApplied:
+			applied[n] = true
+		case p.state == store.DeliveryFailed:
+			anyFailed = true
+			behind = append(behind, n)
+			if err == nil || nodesFault(err) {
+				err = p.err
+			}
+		case p.state == store.DeliveryDropped:
+			behind = append(behind, n)
+		case up(n):
+			return undecided, nil, nil
+		default:
+			anyAbsent = true
+			behind = append(behind, n)
+		}
+	}
+	byAll := e.row.Kind == kindSettings || e.row.Kind == kindCreateIndex
+	switch {
+	case byAll && anyFailed && !nodesFault(err):
+		return refusedByNodes, nil, err
+	case quorumApplied(e, applied):
+		return carriedOut, behind, nil
+	case len(applied) == 0 && allDropped(parts):
+		return refusedByNodes, nil, droppedError
+	case len(applied) == 0 && anyFailed:
+		return refusedByNodes, nil, err
+	case anyAbsent:
+		return undecided, nil, nil
+	case oneApplied(e, applied):
+		return carriedOut, behind, nil
+	}
+	return refusedByNodes, nil, err
+}
+
+// droppedError is the error of a task that was given up before any node saw it.
+var droppedError = mustJSON(api.NewError("miroir_no_quorum", "No node could take the write, so it was dropped. Nothing was written."))
+
+func allDropped(parts map[topology.NodeIndex]*part) bool {
+	for _, p := range parts {
+		if p.state != store.DeliveryDropped {
+			return false
+		}
+	}
+	return true
+}
+
+// nodesFault reports whether an error object speaks of the node rather than of
+// the request.
+func nodesFault(err json.RawMessage) bool {
+	var e struct{ Type string }
+	if json.Unmarshal(err, &e) != nil {
+		return true
+	}
+	return e.Type == "internal" || e.Type == "system"
+}
+
+// quorumApplied reports whether for every shard a quorum of at least one group
+// has applied the entry.
+func quorumApplied(e *entry, applied map[topology.NodeIndex]bool) bool {
+	return everyShard(e, applied, e.table.Snapshot().Quorum())
+}
+
+// oneApplied reports whether every shard has a replica that has applied it.
+func oneApplied(e *entry, applied map[topology.NodeIndex]bool) bool {
+	return everyShard(e, applied, 1)
+}
+
+func everyShard(e *entry, applied map[topology.NodeIndex]bool, need int) bool {
+	groups := e.table.Snapshot().Groups()
+	for s := range e.need.All() {
+		reached := false
+		for g := 0; g < groups && !reached; g++ {
+			n := 0
+			for _, o := range e.table.Owners(g, s) {
+				if applied[o] {
+					n++
+				}
+			}
+			reached = n >= need
+		}
+		if !reached {
+			return false
+		}
+	}
+	return true
+}
+
+// countOnce adds up a count of the nodes' task details so that every document
+// counts once: over the first group that has all of it, divided by its copies
+// when each document was counted by every owner.
+func countOnce(e *entry, parts map[topology.NodeIndex]*part, member string) (int64, bool) {
+	snap := e.table.Snapshot()
+	for g := range snap.Groups() {
+		members := snap.Members(g)
+		if n, ok := countFullCopy(e, parts, members, member); ok {
+			return n, true
+		}
+		total, complete := int64(0), true
+		for _, n := range members {
+			c, ok := partCount(parts[n], member)
+			if !ok && !e.table.Held(n).Empty() {
+				complete = false
+				break
+			}
+			total += c
+		}
+		if complete {
+			return total / int64(snap.ReplicationFactor()), true
+		}
+	}
+	return 0, false
+}
+
+// countFullCopy uses one node that holds every shard.
+func countFullCopy(e *entry, parts map[topology.NodeIndex]*part, members []topology.NodeIndex, member string) (int64, bool) {
+	for _, n := range members {
+		if e.table.Held(n).Covers(e.need) {
+			if c, ok := partCount(parts[n], member); ok {
+				return c, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func partCount(p *part, member string) (int64, bool) {
+	if p == nil || p.state != store.DeliveryApplied {
+		return 0, false
+	}
+	total := int64(0)
+	for _, raw := range p.details {
+		var d map[string]json.RawMessage
+		var n int64
+		if json.Unmarshal(raw, &d) != nil || json.Unmarshal(d[member], &n) != nil {
+			return 0, false
+		}
+		total += n
+	}
+	return total, true
+}

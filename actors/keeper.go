@@ -1,0 +1,454 @@
+package actors
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/sirupsen/logrus"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// Messages of the task keeper.
+type (
+	// track tells of a committed task and its entries.
+	track struct {
+		task    *store.Task // nil for entries whose task has finished
+		failed  bool        // that task failed
+		entries []*entry
+		final   map[string]int64
+	}
+	// deliveryStarted says that a node works on an entry.
+	deliveryStarted struct{ lsn int64 }
+	// deliveryChanged says how a node's part of an entry moved on.
+	deliveryChanged struct {
+		lsn       int64
+		node      topology.NodeIndex
+		state     store.DeliveryState
+		nodeTasks []int64
+		details   []json.RawMessage
+		err       json.RawMessage
+	}
+	// nodeChanged says that a node's state is another one.
+	nodeChanged struct {
+		node  topology.NodeIndex
+		state nodeState
+	}
+	// abandon says that a coordinator found no node that could have taken the
+	// entries of a task.
+	abandon struct{ lsns []int64 }
+	// closedTask is the end of the commit that finishes a task.
+	closedTask struct {
+		task *openTask
+		end  *store.Task
+		err  error
+	}
+	// askSettled asks how far the entries of an index are settled.
+	askSettled struct {
+		indexID string
+		upTo    int64 // the newest entry that was told of
+		replyTo *actor.PID
+	}
+	// keeperRestored is what a restarted keeper finds in the store.
+	keeperRestored struct {
+		incarnation int
+		tracks      []*track
+		deliveries  []*store.Delivery
+		err         error
+	}
+	// retryClose tries again to finish a task that could not be committed.
+	retryClose struct{ task *openTask }
+)
+
+// taskKeeper follows every task to its end: it folds what the nodes did into
+// one status, marks replicas that are behind, and changes the registry when a
+// task takes effect.
+type taskKeeper struct {
+	c           *Cluster
+	incarnation int
+	restored    bool
+
+	fifo    map[string][]*openTask // by index uid: tasks end in their order
+	entries map[int64]*openEntry
+	newest  map[string]int64 // by index id: the newest entry tracked
+	states  []nodeState
+	lag     lagTable
+	settled map[string]int64 // by index id
+}
+
+// openTask is a task that has not ended.
+type openTask struct {
+	row     *store.Task
+	entries []*openEntry
+	final   map[string]int64
+	key     string
+	closing bool
+}
+
+// openEntry is an entry that some node has not ended.
+type openEntry struct {
+	e       *entry
+	task    *openTask // nil once the task has ended
+	parts   map[topology.NodeIndex]*part
+	verdict verdict
+	behind  []topology.NodeIndex
+	err     json.RawMessage
+	holds   map[topology.NodeIndex]bool // replies to holdUnsent
+}
+
+func (k *taskKeeper) Receive(ctx actor.Context) {
+	k.c.guard("task keeper", func() { k.receive(ctx) }, func(any) { k.keep(ctx.Message()) })
+}
+
+// keep gives the message that made the keeper panic a second try once the store
+// was read again, because what nodes said is said once.
+func (k *taskKeeper) keep(current any) {
+	switch current.(type) {
+	case actor.SystemMessage, actor.AutoReceiveMessage, *keeperRestored, *crash:
+		return
+	}
+	if k.restored {
+		k.c.early = append(k.c.early, current)
+	}
+}
+
+func (k *taskKeeper) receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		k.started(ctx.Self())
+		return
+	case *keeperRestored:
+		k.onRestored(ctx.Self(), m)
+		return
+	case *crash:
+		panic("asked to crash: " + m.why)
+	}
+	switch ctx.Message().(type) {
+	case actor.SystemMessage, actor.AutoReceiveMessage:
+		return
+	}
+	if !k.restored {
+		k.c.early = append(k.c.early, ctx.Message())
+		return
+	}
+	k.handle(ctx.Message())
+}
+
+func (k *taskKeeper) handle(msg any) {
+	switch m := msg.(type) {
+	case *track:
+		k.onTrack(m)
+	case *deliveryStarted:
+		k.onStarted(m)
+	case *deliveryChanged:
+		k.onChanged(m)
+	case *nodeChanged:
+		k.onNode(m)
+	case *abandon:
+		k.onAbandon(m)
+	case *heldUnsent:
+		k.onHeld(m)
+	case *closedTask:
+		k.onClosed(m)
+	case *retryClose:
+		m.task.closing = false
+		k.close(m.task.key)
+	case *askSettled:
+		k.c.tell(m.replyTo, &settled{k.settledUpTo(m.indexID, m.upTo)})
+	case *restoreLane:
+		k.onRestoreLane(m)
+	}
+}
+
+func (k *taskKeeper) started(self *actor.PID) {
+	k.incarnation = int(k.c.incarnations.Add(1))
+	k.fifo, k.entries = map[string][]*openTask{}, map[int64]*openEntry{}
+	k.newest, k.settled = map[string]int64{}, map[string]int64{}
+	k.states = slices.Clone(k.c.views.load().states)
+	k.lag = lagTable{views: k.c.views}
+	res := &keeperRestored{incarnation: k.incarnation, err: errNodeRestarting}
+	k.c.spawn("task keeper restore", func() {
+		defer func() { k.c.tell(self, res) }()
+		*res = *k.c.restoreTasks()
+		res.incarnation = k.incarnation
+	}, nil)
+}
+
+func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
+	if m.incarnation != k.incarnation {
+		return
+	}
+	if m.err != nil {
+		k.c.log.WithError(m.err).Error("cannot read the tasks from the store; trying again")
+		time.AfterFunc(time.Second, func() { k.c.tell(self, &actor.Started{}) })
+		return
+	}
+	for _, t := range m.tracks {
+		k.onTrack(t)
+	}
+	for _, d := range m.deliveries {
+		n, ok := k.c.snap.Lookup(d.NodeID)
+		oe := k.entries[d.LSN]
+		if !ok || oe == nil || oe.parts[n] == nil {
+			continue
+		}
+		p := oe.parts[n]
+		p.state, p.nodeTasks, p.err = d.State, d.NodeTasks, d.Error
+		_ = json.Unmarshal(d.Details, &p.details) // written by us
+	}
+	for _, oe := range k.entries {
+		k.evaluate(oe)
+		for n, p := range oe.parts {
+			if oe.task == nil && p.state == store.DeliveryApplied {
+				k.lag.remove(oe.e, n)
+			}
+		}
+		k.finishEntry(oe)
+	}
+	for key := range k.fifo {
+		k.close(key)
+	}
+	k.restored = true
+	for id := range k.newest {
+		k.c.tellSequencer(id, &settled{k.settledUpTo(id, 0)})
+	}
+	for n := range k.c.nodes {
+		// A former keeper may have stopped a lane and forgotten it.
+		k.c.tell(k.c.nodes[n].pid, &endHold{all: true})
+	}
+	for len(k.c.early) > 0 {
+		msg := k.c.early[0]
+		k.c.early = k.c.early[1:] // first, so that a message that cannot be handled comes once
+		k.handle(msg)
+	}
+}
+
+func (k *taskKeeper) up(n topology.NodeIndex) bool { return k.states[n].up() }
+
+func (k *taskKeeper) onTrack(m *track) {
+	var ot *openTask
+	if m.task != nil && !m.task.Finished() {
+		if ot = k.find(m.task); ot == nil {
+			ot = &openTask{row: m.task, final: m.final, key: m.task.IndexUID}
+			k.fifo[ot.key] = append(k.fifo[ot.key], ot)
+		}
+	}
+	for _, e := range m.entries {
+		if e.row.LSN <= k.newest[e.row.IndexID] {
+			continue
+		}
+		k.newest[e.row.IndexID] = e.row.LSN
+		oe := &openEntry{e: e, task: ot, parts: map[topology.NodeIndex]*part{}}
+		for _, n := range e.targets() {
+			oe.parts[n] = &part{state: store.DeliveryPending}
+		}
+		k.entries[e.row.LSN] = oe
+		if ot != nil {
+			ot.entries = append(ot.entries, oe)
+		} else {
+			oe.verdict = carriedOut
+			if m.failed && e.p.Undo == 0 {
+				oe.verdict = refusedByNodes
+			}
+			k.markBehind(oe)
+		}
+		k.evaluate(oe)
+	}
+	if ot != nil {
+		k.close(ot.key)
+	}
+}
+
+// find returns the open task of a row, by uid.
+func (k *taskKeeper) find(t *store.Task) *openTask {
+	for _, ot := range k.fifo[t.IndexUID] {
+		if ot.row.UID == t.UID {
+			return ot
+		}
+	}
+	return nil
+}
+
+func (k *taskKeeper) onStarted(m *deliveryStarted) {
+	oe := k.entries[m.lsn]
+	if oe == nil || oe.task == nil || oe.task.closing || oe.task.row.Status != api.Enqueued {
+		return
+	}
+	row := *oe.task.row
+	row.Status, row.StartedAt = api.Processing, time.Now().UTC()
+	oe.task.row = &row
+	k.c.store.CommitLazily(&store.Batch{Tasks: []*store.Task{&row}})
+}
+
+func (k *taskKeeper) onChanged(m *deliveryChanged) {
+	oe := k.entries[m.lsn]
+	if oe == nil || oe.parts[m.node] == nil {
+		return
+	}
+	p := oe.parts[m.node]
+	p.state, p.nodeTasks, p.details, p.err = m.state, m.nodeTasks, m.details, m.err
+	k.persist(oe, m.node)
+	k.evaluate(oe)
+	if oe.task == nil && p.state == store.DeliveryApplied {
+		k.lag.remove(oe.e, m.node)
+	}
+	k.finishEntry(oe)
+	if oe.task != nil {
+		k.close(oe.task.key)
+	}
+}
+
+// persist records a node's part, with the node's last task uid.
+func (k *taskKeeper) persist(oe *openEntry, n topology.NodeIndex) {
+	p, h := oe.parts[n], k.c.nodes[n]
+	for _, uid := range p.nodeTasks {
+		// Not the newest that was seen: that one's delivery may not be on record.
+		h.recorded = max(h.recorded, uid)
+	}
+	k.c.store.CommitLazily(&store.Batch{
+		Deliveries: []*store.Delivery{{
+			LSN: oe.e.row.LSN, NodeID: h.node.ID, State: p.state, NodeTasks: p.nodeTasks,
+			Details: mustJSON(p.details), Error: p.err, UpdatedAt: time.Now().UTC(),
+		}},
+		Values: map[string]json.RawMessage{nodeKey(h.node.ID): mustJSON(nodeRecord{Claimed: h.claimed.Load(), LastTask: h.recorded})},
+	})
+}
+
+func (k *taskKeeper) onNode(m *nodeChanged) {
+	k.states[m.node] = m.state
+	keys := map[string]bool{}
+	for _, oe := range k.entries {
+		switch {
+		case oe.parts[m.node] == nil:
+		case oe.task != nil:
+			k.evaluate(oe)
+			keys[oe.task.key] = true
+		default:
+			k.markBehind(oe)
+		}
+	}
+	for key := range keys {
+		k.close(key)
+	}
+}
+
+// evaluate folds the parts of an entry whose task is open.
+func (k *taskKeeper) evaluate(oe *openEntry) {
+	if oe.task != nil && !oe.task.closing {
+		oe.verdict, oe.behind, oe.err = fold(oe.e, oe.parts, k.up)
+	}
+}
+
+// markBehind publishes that the nodes that have not applied a carried out entry
+// must not be read for its shards. Settings that are taken back reach nodes that
+// are in service within moments; only the others are behind.
+func (k *taskKeeper) markBehind(oe *openEntry) {
+	if oe.verdict != carriedOut {
+		return
+	}
+	for n, p := range oe.parts {
+		if p.state != store.DeliveryApplied && (oe.e.p.Undo == 0 || !k.up(n)) {
+			k.lag.add(oe.e, n)
+		}
+	}
+}
+
+// finishEntry lets go of an entry whose task has ended and which no node will
+// move any more. An entry that was carried out, but not by every node, stays: it
+// is what the node lacks.
+func (k *taskKeeper) finishEntry(oe *openEntry) {
+	if oe.task != nil {
+		return
+	}
+	for _, p := range oe.parts {
+		if !p.ended() || oe.verdict == carriedOut && p.state != store.DeliveryApplied {
+			return
+		}
+	}
+	delete(k.entries, oe.e.row.LSN)
+	row := *oe.e.row
+	row.Done, row.Task = true, nil
+	b := &store.Batch{Entries: []*store.Entry{&row}}
+	if row.Kind == kindDeleteIndex {
+		b.ForgetIndexes = []string{row.IndexID}
+		k.c.registry.forget(row.IndexID)
+	}
+	k.c.store.CommitLazily(b)
+}
+
+// settledUpTo is the newest entry of an index below which all are carried out.
+// It has been told of all entries up to told, even if it holds none any more.
+func (k *taskKeeper) settledUpTo(indexID string, told int64) int64 {
+	lsn := max(told, k.newest[indexID])
+	for _, oe := range k.entries {
+		if oe.e.row.IndexID == indexID && oe.task != nil {
+			lsn = min(lsn, oe.e.row.LSN-1)
+		}
+	}
+	return lsn
+}
+
+// onRestoreLane hands a restarted node actor what its node still has to do.
+func (k *taskKeeper) onRestoreLane(m *restoreLane) {
+	res := &laneRestored{}
+	for _, oe := range k.entries {
+		p := oe.parts[m.node]
+		if p == nil || p.ended() {
+			continue
+		}
+		d := &delivery{entry: oe.e, nodeTasks: slices.Clone(p.nodeTasks)}
+		if p.state == store.DeliveryAcked {
+			res.acked = append(res.acked, d)
+			continue
+		}
+		d.uncertain = true
+		res.pending = append(res.pending, d)
+	}
+	for _, list := range [][]*delivery{res.pending, res.acked} {
+		slices.SortFunc(list, func(a, b *delivery) int { return int(a.entry.row.LSN - b.entry.row.LSN) })
+	}
+	k.c.tell(m.replyTo, res)
+}
+
+// onAbandon starts to take an entry back that no node has seen: every lane
+// stops at it, and only when all could, it is dropped.
+func (k *taskKeeper) onAbandon(m *abandon) {
+	if len(m.lsns) != 1 {
+		return // a task of several steps is carried on
+	}
+	oe := k.entries[m.lsns[0]]
+	if oe == nil || oe.task == nil || oe.e.row.Kind == kindCreateIndex {
+		return
+	}
+	oe.holds = map[topology.NodeIndex]bool{}
+	for n := range oe.parts {
+		k.c.tell(k.c.nodes[n].pid, &holdUnsent{lsn: m.lsns[0], replyTo: k.c.keeper})
+	}
+}
+
+func (k *taskKeeper) onHeld(m *heldUnsent) {
+	oe := k.entries[m.lsn]
+	if oe == nil || oe.holds == nil {
+		k.c.tell(k.c.nodes[m.node].pid, &endHold{lsn: m.lsn})
+		return
+	}
+	oe.holds[m.node] = m.held
+	if len(oe.holds) < len(oe.parts) {
+		return
+	}
+	all := true
+	for _, held := range oe.holds {
+		all = all && held
+	}
+	for n := range oe.parts {
+		k.c.tell(k.c.nodes[n].pid, &endHold{lsn: m.lsn, drop: all})
+	}
+	oe.holds = nil
+	if all {
+		k.c.log.WithFields(logrus.Fields{"entry": m.lsn}).Warn("no node could take the write; it is dropped and its task fails")
+	}
+}

@@ -1,0 +1,252 @@
+package actors
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/rawjson"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// close ends the first task of an index when all its entries are decided. Tasks
+// of an index end in their order.
+func (k *taskKeeper) close(key string) {
+	queue := k.fifo[key]
+	if len(queue) == 0 {
+		delete(k.fifo, key)
+		return
+	}
+	ot := queue[0]
+	if ot.closing {
+		return
+	}
+	failure := bornError(ot.row)
+	for _, oe := range ot.entries {
+		switch oe.verdict {
+		case undecided:
+			return
+		case refusedByNodes:
+			if failure == nil {
+				failure = oe.err
+			}
+		case carriedOut:
+		}
+	}
+	ot.closing = true
+	rows := k.takeEffect(ot, failure)
+	end := k.ended(ot, failure)
+	for _, oe := range ot.entries {
+		k.markBehind(oe)
+	}
+	if len(rows) > 0 {
+		if err := k.c.registry.put(rows...); err != nil {
+			k.c.log.WithError(err).Error("cannot publish an index")
+		}
+	}
+	c, batch := k.c, &store.Batch{Tasks: []*store.Task{end}, Indexes: rows}
+	res := &closedTask{task: ot, end: end, err: errNodeRestarting}
+	c.spawn("finish task", func() {
+		defer func() { c.tell(c.keeper, res) }()
+		res.err = c.store.Commit(c.ctx, batch)
+	}, nil)
+}
+
+// bornError is the error that a task was given when it was made.
+func bornError(t *store.Task) json.RawMessage {
+	if len(t.Error) == 0 || string(t.Error) == "null" {
+		return nil
+	}
+	return t.Error
+}
+
+// takeEffect computes the index rows that the task changes.
+func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.Index {
+	var rows []*store.Index
+	for _, oe := range ot.entries {
+		if oe.verdict != carriedOut {
+			if oe.e.row.Kind == kindSettings {
+				k.c.takeBack(oe.e)
+			}
+			continue
+		}
+		row, ok := k.c.registry.row(oe.e.row.IndexID)
+		if !ok {
+			continue
+		}
+		row.UpdatedAt = time.Now().UTC()
+		switch p := oe.e.p; oe.e.row.Kind {
+		case kindCreateIndex:
+			row.Visible = true
+			row.PrimaryKey = p.PrimaryKey
+		case kindUpdateIndex, kindAddDocuments:
+			if p.PrimaryKey != "" && failure == nil {
+				row.PrimaryKey = p.PrimaryKey
+			}
+		case kindSettings:
+			row.Settings = p.Settings
+		case kindDeleteIndex:
+			row.Deleted = true
+		}
+		if len(rows) > 0 && rows[len(rows)-1].ID == row.ID {
+			merged := mergeRows(rows[len(rows)-1], &row, oe.e.row.Kind)
+			rows[len(rows)-1] = merged
+			continue
+		}
+		rows = append(rows, &row)
+	}
+	return rows
+}
+
+// mergeRows applies a second entry of the same task on top of a first.
+func mergeRows(first, second *store.Index, kind string) *store.Index {
+	row := *first
+	switch kind {
+	case kindAddDocuments, kindUpdateIndex:
+		row.PrimaryKey = second.PrimaryKey
+	case kindSettings:
+		row.Settings = second.Settings
+	case kindDeleteIndex:
+		row.Deleted = true
+	}
+	return &row
+}
+
+// ended is the row of a task at its end.
+func (k *taskKeeper) ended(ot *openTask, failure json.RawMessage) *store.Task {
+	row := *ot.row
+	now := time.Now().UTC()
+	row.FinishedAt = now
+	if row.StartedAt.IsZero() {
+		row.StartedAt = row.EnqueuedAt
+	}
+	row.Status, row.Error = api.Succeeded, nil
+	if failure != nil {
+		row.Status, row.Error = api.Failed, k.c.registry.clientText(failure)
+	}
+	row.Details = k.details(ot, failure != nil)
+	return &row
+}
+
+// details completes the counts of a task: what was decided when it was ordered,
+// and what only the nodes could count. A failed task did nothing.
+func (k *taskKeeper) details(ot *openTask, failed bool) json.RawMessage {
+	d := ot.row.Details
+	set := func(name string, n int64) {
+		if failed {
+			n = 0
+		}
+		d = rawjson.Set(nil, d, name, mustJSON(n))
+	}
+	for name, n := range ot.final {
+		set(name, n)
+	}
+	for _, oe := range ot.entries {
+		for name, n := range oe.e.p.Final {
+			set(name, n)
+		}
+		switch oe.e.row.Kind {
+		case kindClear, kindDeleteByFilter, kindDeleteIndex:
+			if n, ok := countOnce(oe.e, oe.parts, "deletedDocuments"); ok || failed {
+				set("deletedDocuments", n)
+			}
+		}
+	}
+	if failed {
+		return zeroCounts(d)
+	}
+	return d
+}
+
+// onClosed lets the next task of the index end, once this end is durable.
+func (k *taskKeeper) onClosed(m *closedTask) {
+	ot := m.task
+	if m.err != nil {
+		k.c.log.WithError(m.err).Error("the end of a task cannot be written; trying again")
+		time.AfterFunc(time.Second, func() { k.c.tell(k.c.keeper, &retryClose{ot}) })
+		return
+	}
+	ot.row = m.end
+	queue := k.fifo[ot.key]
+	if len(queue) > 0 && queue[0] == ot {
+		k.fifo[ot.key] = queue[1:]
+	}
+	touched := map[string]bool{}
+	for _, oe := range ot.entries {
+		oe.task = nil
+		touched[oe.e.row.IndexID] = true
+		if oe.verdict == carriedOut {
+			// A part that was applied while the end was being written.
+			for n, p := range oe.parts {
+				if p.state == store.DeliveryApplied {
+					k.lag.remove(oe.e, n)
+				}
+			}
+		}
+		k.finishEntry(oe)
+	}
+	for id := range touched {
+		k.c.tellSequencer(id, &settled{k.settledUpTo(id, 0)})
+	}
+	k.c.metrics.tasks.WithLabelValues(ot.row.Status).Inc()
+	k.close(ot.key)
+}
+
+// lagTable counts, per node, index and shard, the carried out entries that a
+// node has not applied, and publishes which shards are behind.
+type lagTable struct {
+	views  *views
+	counts map[lagKey]*lagCounts
+}
+
+type lagKey struct {
+	node  topology.NodeIndex
+	index string
+}
+
+type lagCounts struct {
+	shards  []int
+	entries map[int64]bool
+}
+
+// add counts an entry against a node, once.
+func (l *lagTable) add(e *entry, n topology.NodeIndex) { l.change(e, n, true) }
+
+// remove takes it off again.
+func (l *lagTable) remove(e *entry, n topology.NodeIndex) { l.change(e, n, false) }
+
+func (l *lagTable) change(e *entry, n topology.NodeIndex, behind bool) {
+	if l.counts == nil {
+		l.counts = map[lagKey]*lagCounts{}
+	}
+	key := lagKey{n, e.row.IndexID}
+	lc := l.counts[key]
+	if lc == nil {
+		lc = &lagCounts{shards: make([]int, e.table.Shards()), entries: map[int64]bool{}}
+		l.counts[key] = lc
+	}
+	if lc.entries[e.row.LSN] == behind {
+		return
+	}
+	step := 1
+	if behind {
+		lc.entries[e.row.LSN] = true
+	} else {
+		delete(lc.entries, e.row.LSN)
+		step = -1
+	}
+	set := topology.NewShardSet(e.table.Shards())
+	for s := range e.need.And(e.table.Held(n)).All() {
+		lc.shards[s] += step
+	}
+	for s, c := range lc.shards {
+		if c > 0 {
+			set.Add(s)
+		}
+	}
+	if len(lc.entries) == 0 {
+		delete(l.counts, key)
+	}
+	l.views.setBehind(n, e.row.IndexID, set)
+}

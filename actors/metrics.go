@@ -1,0 +1,49 @@
+package actors
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are the figures of the engine room. Labels are bounded: actor kinds,
+// node ids, states, outcomes.
+type metrics struct {
+	panics    *prometheus.CounterVec
+	restarts  *prometheus.CounterVec
+	nodeState *prometheus.GaugeVec
+	taskGaps  *prometheus.CounterVec
+	tasks     *prometheus.CounterVec
+	legs      *prometheus.CounterVec
+	fallbacks prometheus.Counter
+	degraded  prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_actor_panics_total", Help: "Panics that were contained, by kind of actor.",
+		}, []string{"actor"}),
+		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_actor_restarts_total", Help: "Actors started again by their supervisor.",
+		}, []string{"actor"}),
+		nodeState: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "miroir_node_state", Help: "1 for the state that a node is in.",
+		}, []string{"node", "state"}),
+		taskGaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_node_task_gaps_total", Help: "Tasks found on a node that Miroir did not make.",
+		}, []string{"node"}),
+		tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_tasks_total", Help: "Tasks that have ended, by status.",
+		}, []string{"status"}),
+		legs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_read_legs_total", Help: "Node calls of reads, by outcome.",
+		}, []string{"node", "outcome"}),
+		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "miroir_read_fallbacks_total", Help: "Legs that were asked of another node after a failure.",
+		}),
+		degraded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "miroir_reads_degraded_total", Help: "Reads answered without some shards.",
+		}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded)
+	}
+	return m
+}

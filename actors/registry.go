@@ -1,0 +1,209 @@
+package actors
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// registry knows the indexes. It keeps two answers to what a uid means: the
+// visible one for readers, which changes when a task is carried out, and the
+// sequenced one for writers, which changes when a write gets its place in the
+// order.
+type registry struct {
+	snap    *topology.Snapshot
+	visible atomic.Pointer[map[string]*indexView]
+
+	mu        sync.Mutex
+	rows      map[string]*store.Index // by internal id; not yet visible and deleted ones too
+	sequenced map[string]*indexHandle // by uid
+}
+
+// indexHandle leads writers to the sequencer of an index.
+type indexHandle struct {
+	id     string
+	shards int
+	table  *topology.Table
+	pk     atomic.Pointer[string] // the primary key as sequenced; nil until decided
+	pid    atomic.Pointer[actor.PID]
+
+	committing bool // a plan is being committed; the sequencer's, survives its restarts
+}
+
+func newRegistry(snap *topology.Snapshot) *registry {
+	r := &registry{snap: snap, rows: map[string]*store.Index{}, sequenced: map[string]*indexHandle{}}
+	r.visible.Store(&map[string]*indexView{})
+	return r
+}
+
+// lookup finds an index for a reader.
+func (r *registry) lookup(uid string) (*indexView, bool) {
+	v, ok := (*r.visible.Load())[uid]
+	return v, ok
+}
+
+// list gives all visible indexes by uid.
+func (r *registry) list() []*indexView {
+	m := *r.visible.Load()
+	out := make([]*indexView, 0, len(m))
+	for _, uid := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, m[uid])
+	}
+	return out
+}
+
+// resolve finds the handle of an index for a writer.
+func (r *registry) resolve(uid string) (*indexHandle, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, ok := r.sequenced[uid]
+	return h, ok
+}
+
+// reserve gives the handle of an index, and makes one with a new internal id
+// for a uid that is free.
+func (r *registry) reserve(uid string, shards int) *indexHandle {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h, ok := r.sequenced[uid]; ok {
+		return h
+	}
+	h := &indexHandle{id: newIndexID(), shards: shards, table: r.snap.Table(shards)}
+	r.sequenced[uid] = h
+	return h
+}
+
+// release frees a uid that h was reserved for, or that h has just lost.
+func (r *registry) release(uid string, h *indexHandle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sequenced[uid] == h {
+		delete(r.sequenced, uid)
+	}
+}
+
+// put publishes a row: the visible indexes are computed anew.
+func (r *registry) put(rows ...*store.Index) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := *r.visible.Load()
+	next := maps.Clone(old)
+	for _, row := range rows {
+		if before, ok := r.rows[row.ID]; ok {
+			if v := next[before.UID]; v != nil && v.row.ID == row.ID {
+				delete(next, before.UID)
+			}
+		}
+		r.rows[row.ID] = row
+		if row.Deleted || !row.Visible {
+			continue
+		}
+		v, err := newIndexView(*row, r.snap)
+		if err != nil {
+			return err
+		}
+		next[row.UID] = v
+	}
+	r.visible.Store(&next)
+	return nil
+}
+
+// row is a copy of an index's row, to be changed and put back.
+func (r *registry) row(id string) (store.Index, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	row, ok := r.rows[id]
+	if !ok {
+		return store.Index{}, false
+	}
+	return *row, true
+}
+
+// forget drops the row of a deleted index.
+func (r *registry) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rows, id)
+}
+
+// uidOf turns an internal id back into what clients say.
+func (r *registry) uidOf(id string) (string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	row, ok := r.rows[id]
+	if !ok {
+		return "", false
+	}
+	return row.UID, true
+}
+
+const indexIDPrefix = "miroir-i-"
+
+// newIndexID makes an internal id: unlike anything a client would write, so that
+// it can be found and replaced in the texts of nodes.
+func newIndexID() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return indexIDPrefix + hex.EncodeToString(b[:])
+}
+
+const indexIDLen = len(indexIDPrefix) + 20
+
+// clientText turns every internal id in a node's text into the client's uid.
+func (r *registry) clientText(text []byte) []byte {
+	at := bytes.Index(text, []byte(indexIDPrefix))
+	if at < 0 {
+		return text
+	}
+	var out []byte
+	for at >= 0 {
+		out = append(out, text[:at]...)
+		end := min(at+indexIDLen, len(text))
+		if uid, ok := r.uidOf(string(text[at:end])); ok {
+			out = append(out, uid...)
+		} else {
+			out = append(out, strings.TrimSuffix(indexIDPrefix, "-i-")...)
+		}
+		text = text[end:]
+		at = bytes.Index(text, []byte(indexIDPrefix))
+	}
+	return append(out, text...)
+}
+
+func (r *registry) publicIndexes() []*messages.Index {
+	views := r.list()
+	out := make([]*messages.Index, len(views))
+	for i, v := range views {
+		out[i] = v.public
+	}
+	return out
+}
+
+// restore fills the registry from the store.
+func (r *registry) restore(rows []*store.Index) error {
+	for _, row := range rows {
+		if !row.Deleted {
+			h := &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
+			if row.PrimaryKey != "" {
+				h.pk.Store(&row.PrimaryKey)
+			}
+			r.sequenced[row.UID] = h
+		}
+	}
+	if err := r.put(rows...); err != nil {
+		return fmt.Errorf("read the indexes: %w", err)
+	}
+	return nil
+}

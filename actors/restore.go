@@ -1,0 +1,166 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/store"
+)
+
+// restoreRegistry fills the registry from the store, with the names as writers
+// see them: an index whose deletion is under way has lost its name.
+func (c *Cluster) restoreRegistry(ctx context.Context) error {
+	st, err := c.store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	if err := c.registry.restore(st.Indexes); err != nil {
+		return err
+	}
+	for _, e := range st.Entries {
+		if e.Kind != kindDeleteIndex {
+			continue
+		}
+		if row, ok := c.registry.row(e.IndexID); ok {
+			c.registry.loseName(row.UID, e.IndexID)
+		}
+	}
+	for _, row := range st.Indexes {
+		c.registry.regainName(row, st.Entries)
+	}
+	return nil
+}
+
+// loseName frees a uid for writers if the given index has it.
+func (r *registry) loseName(uid, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.sequenced[uid]; h != nil && h.id == id {
+		delete(r.sequenced, uid)
+	}
+}
+
+// regainName gives a uid to the index that was made after another of the same
+// name was deleted.
+func (r *registry) regainName(row *store.Index, open []*store.Entry) {
+	if row.Deleted || slices.ContainsFunc(open, func(e *store.Entry) bool { return e.IndexID == row.ID && e.Kind == kindDeleteIndex }) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.sequenced[row.UID]; !taken {
+		r.sequenced[row.UID] = &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
+	}
+}
+
+// restoreTasks reads what the task keeper has to follow.
+func (c *Cluster) restoreTasks() *keeperRestored {
+	ctx, cancel := c.within(30 * time.Second)
+	defer cancel()
+	st, err := c.load(ctx)
+	if err != nil {
+		return &keeperRestored{err: err}
+	}
+	tasks := map[int64]*track{}
+	res := &keeperRestored{deliveries: st.Deliveries}
+	for _, t := range st.Tasks {
+		tasks[t.UID] = &track{task: t}
+		res.tracks = append(res.tracks, tasks[t.UID])
+	}
+	shards := shardsByIndex(st.Indexes)
+	for _, row := range st.Entries {
+		e, err := newEntry(row, c.snap, shards[row.IndexID])
+		if err != nil {
+			return &keeperRestored{err: err}
+		}
+		t := tasks[row.TaskUID]
+		if t == nil {
+			// Its task has ended; several entries of it are one track each.
+			ended, err := c.store.Task(ctx, row.TaskUID)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return &keeperRestored{err: fmt.Errorf("read task %d: %w", row.TaskUID, err)}
+			}
+			t = &track{failed: ended != nil && ended.Status == api.Failed}
+			res.tracks = append(res.tracks, t)
+		}
+		t.entries = append(t.entries, e)
+	}
+	// Entries must be told in their order.
+	slices.SortStableFunc(res.tracks, func(a, b *track) int { return int(a.first() - b.first()) })
+	return res
+}
+
+func (t *track) first() int64 {
+	if len(t.entries) == 0 {
+		return 1<<62 + t.task.UID
+	}
+	return t.entries[0].row.LSN
+}
+
+// load reads the store with everything that was committed lazily.
+func (c *Cluster) load(ctx context.Context) (*store.State, error) {
+	if err := c.store.Commit(ctx, &store.Batch{}); err != nil {
+		return nil, fmt.Errorf("flush the store: %w", err)
+	}
+	st, err := c.store.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	return st, nil
+}
+
+func shardsByIndex(rows []*store.Index) map[string]int {
+	m := make(map[string]int, len(rows))
+	for _, r := range rows {
+		m[r.ID] = r.Shards
+	}
+	return m
+}
+
+// restoreIndex reads what the sequencer of an index has to know.
+func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
+	st, err := c.load(ctx)
+	if err != nil {
+		return &restored{err: err}
+	}
+	res := &restored{tasks: map[int64]*store.Task{}}
+	for _, row := range st.Indexes {
+		if row.ID == h.id {
+			res.index = row
+		}
+	}
+	for _, t := range st.Tasks {
+		res.tasks[t.UID] = t
+	}
+	for _, row := range st.Entries {
+		if row.IndexID != h.id {
+			continue
+		}
+		e, err := newEntry(row, c.snap, h.shards)
+		if err != nil {
+			return &restored{err: err}
+		}
+		res.entries = append(res.entries, e)
+	}
+	raw, err := c.store.Value(ctx, seqKey(h.id))
+	if err == nil {
+		if err := json.Unmarshal(raw, &res.nextSeq); err != nil {
+			return &restored{err: fmt.Errorf("read the insertion number of index %s: %w", h.id, err)}
+		}
+	}
+	return res
+}
+
+// commitNode records that a node is ours, and its last task.
+func (c *Cluster) commitNode(ctx context.Context, h *nodeHandle) error {
+	record := mustJSON(nodeRecord{Claimed: true, LastTask: h.lastTask.Load()})
+	if err := c.store.Commit(ctx, &store.Batch{Values: map[string]json.RawMessage{nodeKey(h.node.ID): record}}); err != nil {
+		return fmt.Errorf("record the node: %w", err)
+	}
+	return nil
+}

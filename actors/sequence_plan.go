@@ -1,0 +1,412 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/quorum"
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// sequencePlan turns waiting writes into one batch for the store: tasks,
+// entries, and the state of the index behind them.
+type sequencePlan struct {
+	c      *Cluster
+	handle *indexHandle
+	view   *view
+	known  func(id string) (seq uint64)
+
+	state    indexState
+	batch    *store.Batch
+	steps    []*planStep
+	staged   map[string]uint64 // over all steps since the last clear
+	cleared  bool
+	reserved bool // the index itself is made by this plan
+	names    []func(r *registry, h *indexHandle)
+}
+
+// planStep is what one write, or one undo, becomes.
+type planStep struct {
+	write   *write // nil for an undo
+	task    *store.Task
+	entries []*entry
+	staged  map[string]uint64
+	patch   *api.SettingsPatch
+	final   map[string]int64 // counts for the details of a task without entries
+}
+
+func newSequencePlan(a *sequencer, found map[string]uint64) *sequencePlan {
+	p := &sequencePlan{
+		c: a.c, handle: a.handle, view: a.c.views.load(), state: a.state,
+		batch: &store.Batch{Values: map[string]json.RawMessage{}}, staged: map[string]uint64{},
+	}
+	p.state.open = append([]openSettings(nil), a.state.open...)
+	p.known = func(id string) uint64 {
+		if seq, known := a.overlay.get(id); known {
+			return seq
+		}
+		return found[id]
+	}
+	return p
+}
+
+func (p *sequencePlan) empty() bool { return len(p.steps) == 0 }
+
+// add gives one write its place, or answers why it gets none.
+func (p *sequencePlan) add(w *write) {
+	if p.state.deleted {
+		p.c.tell(w.coordinator, &resolveAgain{moved: true})
+		return
+	}
+	if w.docs != nil && w.fail == nil && w.docs.batch != nil && p.state.pk != "" && w.assumedPK != p.state.pk {
+		pk := p.state.pk
+		p.handle.pk.Store(&pk)
+		p.c.tell(w.coordinator, &resolveAgain{})
+		return
+	}
+	if w.fail == nil {
+		if lost := p.impossible(w); !lost.Empty() {
+			p.c.tell(w.coordinator, &unsequenced{noQuorumPossible(lost)})
+			return
+		}
+	}
+	s := &planStep{write: w, task: newTask(w)}
+	if err := p.build(s, w); err != nil {
+		s.task.Error = mustJSON(err)
+		s.entries = nil
+	}
+	p.batch.Tasks = append(p.batch.Tasks, s.task)
+	for _, e := range s.entries {
+		e.row.Task = s.task
+		p.batch.Entries = append(p.batch.Entries, e.row)
+	}
+	p.steps = append(p.steps, s)
+}
+
+// impossible lists the shards that no group can take now.
+func (p *sequencePlan) impossible(w *write) topology.ShardSet {
+	need := w.need
+	if w.docs == nil {
+		need = p.handle.table.All()
+	}
+	return quorum.Impossible(p.handle.table, need, func(n topology.NodeIndex) bool { return p.view.states[n].up() })
+}
+
+// build makes the entries of a write. An error is the task's.
+func (p *sequencePlan) build(s *planStep, w *write) *api.Error {
+	if w.kind == kindCreateIndex {
+		return p.buildCreate(s, w)
+	}
+	if w.fail != nil && !p.state.created && !w.mayCreate {
+		return w.fail
+	}
+	if !p.state.created {
+		if !w.mayCreate {
+			return api.IndexNotFound(w.uid)
+		}
+		if err := p.createIndex(s, w.uid, ""); err != nil {
+			return err
+		}
+	}
+	if w.fail != nil {
+		// An index that a failing addition creates stays.
+		return p.failLate(s, w.fail)
+	}
+	switch w.kind {
+	case kindAddDocuments:
+		return p.buildAdd(s, w)
+	case kindDeleteByID:
+		return p.buildDelete(s, w)
+	case kindClear:
+		p.staged, p.cleared = map[string]uint64{}, true
+		p.entry(s, kindClear, params{}, w, true)
+	case kindDeleteByFilter:
+		p.entry(s, kindDeleteByFilter, params{Filter: w.filter}, w, true)
+	case kindSettings:
+		return p.buildSettings(s, w)
+	case kindUpdateIndex:
+		return p.buildUpdate(s, w)
+	case kindDeleteIndex:
+		p.state.deleted = true
+		p.entry(s, kindDeleteIndex, params{}, w, true)
+		uid := p.state.uid
+		p.names = append(p.names, func(r *registry, h *indexHandle) { r.release(uid, h) })
+	}
+	return nil
+}
+
+// failLate keeps the creation of the index and fails the task once it is done.
+func (p *sequencePlan) failLate(s *planStep, err *api.Error) *api.Error {
+	if len(s.entries) == 0 {
+		return err
+	}
+	s.task.Error = mustJSON(err)
+	return nil
+}
+
+func (p *sequencePlan) buildCreate(s *planStep, w *write) *api.Error {
+	if p.state.created {
+		return api.IndexAlreadyExists(w.uid)
+	}
+	pk := ""
+	if w.primaryKey != nil {
+		pk = *w.primaryKey
+	}
+	return p.createIndex(s, w.uid, pk)
+}
+
+// createIndex adds the entry that makes the index on every node, and its row.
+func (p *sequencePlan) createIndex(s *planStep, uid, pk string) *api.Error {
+	settings := api.DefaultSettings()
+	settings.RankingRules = defaultRankingRules(p.c.oldestNodeMinor())
+	forNodes, err := nodeSettings(settings, []string{"filterableAttributes", "rankingRules"})
+	if err != nil {
+		return api.Internal(err.Error())
+	}
+	now := s.task.EnqueuedAt
+	row := &store.Index{
+		ID: p.handle.id, UID: uid, Shards: p.handle.shards, CreatedAt: now, UpdatedAt: now, Settings: mustJSON(settings),
+	}
+	p.batch.Indexes = append(p.batch.Indexes, row)
+	p.state = indexState{uid: uid, created: true, pk: pk, nextSeq: 1, settings: settings, base: settings}
+	p.reserved = true
+	p.entry(s, kindCreateIndex, params{PrimaryKey: pk, NodeSettings: forNodes}, nil, true)
+	p.names = append(p.names, func(r *registry, _ *indexHandle) {
+		if _, known := r.row(row.ID); !known {
+			_ = r.put(row) // its settings were written a moment ago
+		}
+	})
+	return nil
+}
+
+func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
+	pk := w.assumedPK
+	if p.state.pk == "" {
+		p.state.pk = pk
+	}
+	n := w.docs.len()
+	if n == 0 {
+		s.final = map[string]int64{"indexedDocuments": 0}
+		return nil
+	}
+	s.staged = make(map[string]uint64, n)
+	seqs, base := make([]uint64, n), p.state.nextSeq
+	consecutive := true
+	for i := range n {
+		id := string(w.docs.id(i))
+		seq, again := s.staged[id]
+		if !again {
+			seq = p.seqOf(id)
+		}
+		if seq == 0 {
+			seq = p.state.nextSeq
+			p.state.nextSeq++
+		}
+		if !again {
+			s.staged[id] = seq
+		}
+		seqs[i] = seq
+		consecutive = consecutive && seq == base+uint64(i) //nolint:gosec // positions are not negative
+	}
+	for id, seq := range s.staged {
+		p.staged[id] = seq
+	}
+	q := w.p
+	q.PrimaryKey, q.Shards = pk, w.need.Slice()
+	q.Final = map[string]int64{"indexedDocuments": int64(len(s.staged))}
+	w.docs.base, w.docs.seqs = base, nil
+	var ref store.Ref
+	if consecutive {
+		q.SeqBase = base
+	} else {
+		w.docs.seqs = seqs
+		var err error
+		if ref, err = p.c.store.Journal().Append(encodeSeqs(seqs)); err != nil {
+			return storeUnavailable(err)
+		}
+	}
+	e := p.entry(s, kindAddDocuments, q, w, false)
+	e.row.Seqs = ref
+	e.docs.Store(w.docs)
+	p.keepSeq()
+	return nil
+}
+
+// seqOf is the insertion number of a document as of now in the plan.
+func (p *sequencePlan) seqOf(id string) uint64 {
+	if seq, ok := p.staged[id]; ok {
+		return seq
+	}
+	if p.cleared {
+		return 0
+	}
+	return p.known(id)
+}
+
+// keepSeq makes the next insertion number durable with the batch.
+func (p *sequencePlan) keepSeq() {
+	p.batch.Values[seqKey(p.handle.id)] = mustJSON(p.state.nextSeq)
+}
+
+func seqKey(indexID string) string { return "seq/" + indexID }
+
+func (p *sequencePlan) buildDelete(s *planStep, w *write) *api.Error {
+	s.staged = map[string]uint64{}
+	existing := int64(0)
+	for i := range w.docs.len() {
+		id := string(w.docs.id(i))
+		if _, again := s.staged[id]; again {
+			continue
+		}
+		if p.seqOf(id) != 0 {
+			existing++
+		}
+		s.staged[id] = 0
+	}
+	for id := range s.staged {
+		p.staged[id] = 0
+	}
+	final := map[string]int64{"deletedDocuments": existing}
+	if w.docs.len() == 0 {
+		s.final = final
+		return nil
+	}
+	q := params{Shards: w.need.Slice(), Final: final}
+	e := p.entry(s, kindDeleteByID, q, w, false)
+	e.docs.Store(w.docs)
+	return nil
+}
+
+func (p *sequencePlan) buildSettings(s *planStep, w *write) *api.Error {
+	after := p.state.settings.Clone()
+	if err := after.Apply(w.patch); err != nil {
+		return err
+	}
+	if w.patch.RankingRules.IsNull() {
+		after.RankingRules = defaultRankingRules(p.c.oldestNodeMinor())
+	}
+	forNodes, err := nodeSettings(after, memberNames(w.patchRaw))
+	if err != nil {
+		return api.Internal(err.Error())
+	}
+	p.state.settings, s.patch = after, w.patch
+	p.entry(s, kindSettings, params{NodeSettings: forNodes, Settings: mustJSON(after), Patch: w.patchRaw}, w, true)
+	return nil
+}
+
+func (p *sequencePlan) buildUpdate(s *planStep, w *write) *api.Error {
+	if w.primaryKey != nil && *w.primaryKey != p.state.pk {
+		if p.state.pk != "" && (p.state.nextSeq > 1) {
+			return api.Errorf("index_primary_key_already_exists", "Index `%s`: Index already has a primary key: `%s`.", w.uid, p.state.pk)
+		}
+		p.state.pk = *w.primaryKey
+		p.entry(s, kindUpdateIndex, params{PrimaryKey: *w.primaryKey}, w, true)
+	}
+	return nil
+}
+
+// takeBack sends the settings that hold without an entry that a node refused.
+func (p *sequencePlan) takeBack(refused *entry) {
+	if p.state.deleted {
+		return
+	}
+	after := p.state.base.Clone()
+	kept := p.state.open[:0:0]
+	for _, o := range p.state.open {
+		if o.lsn == refused.row.LSN {
+			continue
+		}
+		if after.Apply(o.patch) == nil {
+			kept = append(kept, o)
+		}
+	}
+	forNodes, err := nodeSettings(after, memberNames(refused.p.Patch))
+	if err != nil {
+		p.c.log.WithError(err).Error("cannot take settings back")
+		return
+	}
+	p.state.settings, p.state.open = after, kept
+	s := &planStep{}
+	e := p.entry(s, kindSettings, params{NodeSettings: forNodes, Settings: mustJSON(after), Patch: refused.p.Patch, Undo: refused.row.LSN}, nil, true)
+	e.row.TaskUID = refused.row.TaskUID
+	p.batch.Entries = append(p.batch.Entries, e.row)
+	p.steps = append(p.steps, s)
+}
+
+// entry adds an entry to a step. everyone sends it to all nodes, otherwise it
+// goes to the owners of the shards that the write touches.
+func (p *sequencePlan) entry(s *planStep, kind string, q params, w *write, everyone bool) *entry {
+	e := &entry{p: q, table: p.handle.table, need: p.handle.table.All()}
+	if q.Shards != nil {
+		e.need = w.need
+	}
+	e.row = &store.Entry{
+		IndexID: p.handle.id, Kind: kind, Params: mustJSON(q), Nodes: targetIDs(p.handle.table, e.need, everyone),
+	}
+	if w != nil {
+		e.row.Payload = w.payload
+	}
+	s.entries = append(s.entries, e)
+	return e
+}
+
+// publishNames tells the registry what the committed plan means for names.
+func (p *sequencePlan) publishNames(r *registry, h *indexHandle) {
+	for _, f := range p.names {
+		f(r, h)
+	}
+}
+
+// newTask is the task of a write, not numbered yet.
+func newTask(w *write) *store.Task {
+	t := &store.Task{
+		UID: -1, IndexUID: w.uid, Type: w.taskType, Status: api.Enqueued,
+		CustomMetadata: w.metadata, EnqueuedAt: time.Now().UTC(),
+	}
+	if w.handle != nil {
+		t.IndexID = w.handle.id
+	}
+	d := &api.Details{}
+	unknown, given := api.NullOpt[uint64](), api.Some(uint64(w.received)) //nolint:gosec // counts are not negative
+	switch w.taskType {
+	case api.DocumentAdditionOrUpdate:
+		d.ReceivedDocuments, d.IndexedDocuments = given, unknown
+	case api.DocumentDeletion:
+		d.DeletedDocuments = unknown
+		switch w.kind {
+		case kindDeleteByID:
+			d.ProvidedIDs, d.OriginalFilter = given, api.NullOpt[string]()
+		case kindDeleteByFilter:
+			d.ProvidedIDs, d.OriginalFilter = api.Some(uint64(0)), api.Some(string(w.filter))
+		}
+	case api.SettingsUpdate:
+		t.Details = w.patchRaw
+		return t
+	case api.IndexCreation, api.IndexUpdate:
+		d.PrimaryKey = api.NullOpt[string]()
+		if w.primaryKey != nil {
+			d.PrimaryKey = api.Some(*w.primaryKey)
+		}
+	case api.IndexDeletion:
+		d.DeletedDocuments = unknown
+	}
+	t.Details = mustJSON(d)
+	return t
+}
+
+func noQuorumPossible(lost topology.ShardSet) *api.Error {
+	return api.Errorf("miroir_no_quorum",
+		"No replica group can take this write now: too few nodes are reachable for shards %s. Nothing was written.", lost.AppendList(nil, 64))
+}
+
+// mustJSON encodes values of our own making, which cannot fail.
+func mustJSON(v any) json.RawMessage {
+	b, err := api.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: encode %T: %v", v, err))
+	}
+	return b
+}

@@ -1,0 +1,448 @@
+package actors
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/store"
+)
+
+// Messages of the sequencer beside *write.
+type (
+	// restored is the sequencer's state as the store has it.
+	restored struct {
+		incarnation int
+		index       *store.Index
+		nextSeq     uint64
+		entries     []*entry
+		tasks       map[int64]*store.Task
+		err         error
+	}
+	// restoreDue starts reading the store.
+	restoreDue struct{ incarnation int }
+	// lookedUp is what the nodes know of the ids of the waiting writes.
+	lookedUp struct {
+		incarnation int
+		writes      []*write
+		found       map[string]uint64
+		err         *api.Error
+	}
+	// committed is the end of a commit.
+	committed struct {
+		plan *sequencePlan
+		err  error
+	}
+	// settled says that all entries of the index up to lsn are carried out
+	// wherever the index may be read.
+	settled struct{ lsn int64 }
+	// takeBack asks for settings to be taken back that a node refused.
+	takeBack struct{ entry *entry }
+)
+
+// maxOverlay bounds the ids that one sequencer remembers; beyond it writes wait
+// until earlier ones are settled.
+const maxOverlay = 2_000_000
+
+// sequencer gives all writes of one index one order. What it knows is in the
+// store: a restarted one rebuilds itself before it takes new work.
+type sequencer struct {
+	c        *Cluster
+	handle   *indexHandle
+	restarts *quarantine
+
+	incarnation int
+	ready       bool // restored
+	busy        bool // a plan is being looked up or committed
+	queue       []*write
+	undo        []*entry
+	state       indexState
+	overlay     overlay
+	barrier     int64 // lookups wait until this entry is settled
+	settledLSN  int64
+	lastLSN     int64
+}
+
+// indexState is an index as sequenced: with all that is decided, carried out or
+// not. It is copied for a plan and kept when the plan is committed.
+type indexState struct {
+	uid      string
+	created  bool
+	deleted  bool
+	pk       string
+	nextSeq  uint64
+	settings *api.Settings
+	open     []openSettings // settings entries that are not settled, oldest first
+	base     *api.Settings  // the settings below them
+}
+
+type openSettings struct {
+	lsn   int64
+	patch *api.SettingsPatch
+}
+
+func (a *sequencer) Receive(ctx actor.Context) {
+	a.c.guard("sequencer", func() { a.receive(ctx) }, func(any) { a.abandon(ctx.Message()) })
+}
+
+func (a *sequencer) receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		a.started(ctx.Self())
+	case *actor.Stopping:
+		a.abandon(nil)
+	case *restoreDue:
+		if m.incarnation == a.incarnation {
+			a.readStore(ctx.Self())
+		}
+	case *restored:
+		if m.incarnation == a.incarnation && !a.ready {
+			a.onRestored(ctx.Self(), m)
+		}
+	case *write:
+		a.queue = append(a.queue, m)
+		a.pump()
+	case *takeBack:
+		a.undo = append(a.undo, m.entry)
+		a.pump()
+	case *lookedUp:
+		if m.incarnation == a.incarnation {
+			a.onLookedUp(m)
+		} else {
+			a.queue = append(m.writes, a.queue...)
+			a.pump()
+		}
+	case *committed:
+		a.onCommitted(m)
+	case *settled:
+		a.onSettled(m)
+	case *crash:
+		panic("asked to crash: " + m.why)
+	}
+}
+
+func (a *sequencer) started(self *actor.PID) {
+	a.incarnation = int(a.c.incarnations.Add(1))
+	wait := time.Duration(0)
+	if a.restarts.failures > 0 || !a.restarts.last.IsZero() {
+		wait = a.restarts.next(time.Now(), rand.Float64) //nolint:gosec // jitter
+		a.c.metrics.restarts.WithLabelValues("sequencer").Inc()
+	}
+	a.restarts.last = time.Now()
+	inc := a.incarnation
+	time.AfterFunc(wait, func() { a.c.tell(self, &restoreDue{inc}) })
+}
+
+// abandon answers the writes in memory: nobody knows what became of those that
+// were being committed, and the others were not taken.
+func (a *sequencer) abandon(current any) {
+	var lost []*write
+	switch m := current.(type) {
+	case *write:
+		lost = append(lost, m)
+	case *lookedUp:
+		lost = append(lost, m.writes...)
+	case *committed:
+		a.handle.committing = false
+		for _, s := range m.plan.steps {
+			if s.write != nil {
+				a.c.tell(s.write.coordinator, &unsequenced{api.NewError("miroir_no_quorum",
+					"The sequencer of the index was interrupted; whether the write will be carried out is unknown.")})
+			}
+		}
+	}
+	for _, w := range append(lost, a.queue...) {
+		a.c.tell(w.coordinator, &unsequenced{api.NewError("miroir_no_quorum",
+			"The sequencer of the index was interrupted; the write was not carried out. Send it again.")})
+	}
+	a.queue = nil
+	for _, e := range a.undo {
+		a.c.tell(a.c.root, &toSequencer{a.handle, &takeBack{e}})
+	}
+	a.undo = nil
+}
+
+// readStore loads what is durable of the index.
+func (a *sequencer) readStore(self *actor.PID) {
+	if a.handle.committing {
+		return // onCommitted comes back to it: what is being committed must be read too
+	}
+	c, h, inc := a.c, a.handle, a.incarnation
+	res := &restored{incarnation: inc, err: errNodeRestarting}
+	c.spawn("sequencer restore", func() {
+		defer func() { c.tell(self, res) }()
+		ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
+		defer cancel()
+		*res = *c.restoreIndex(ctx, h)
+		res.incarnation = inc
+	}, nil)
+}
+
+func (a *sequencer) onRestored(self *actor.PID, m *restored) {
+	if m.err != nil {
+		a.c.log.WithError(m.err).WithField("index", a.handle.id).Error("cannot read the store; the index takes no writes until it can be read")
+		inc := a.incarnation
+		time.AfterFunc(time.Second, func() { a.c.tell(self, &restoreDue{inc}) })
+		return
+	}
+	a.overlay, a.busy = overlay{}, false
+	a.state = indexState{nextSeq: max(m.nextSeq, 1)}
+	if m.index != nil {
+		s := api.DefaultSettings()
+		if err := json.Unmarshal(m.index.Settings, s); err != nil {
+			a.c.log.WithError(err).WithField("index", a.handle.id).Error("cannot read the settings")
+		}
+		a.state.uid, a.state.created, a.state.deleted = m.index.UID, true, m.index.Deleted
+		a.state.pk, a.state.settings, a.state.base = m.index.PrimaryKey, s, s
+	}
+	for _, e := range m.entries {
+		a.state.replay(e)
+		a.lastLSN, a.barrier = e.row.LSN, e.row.LSN
+	}
+	a.publishPK()
+	byTask := map[int64][]*entry{}
+	var order []int64
+	for _, e := range m.entries {
+		if byTask[e.row.TaskUID] == nil {
+			order = append(order, e.row.TaskUID)
+		}
+		byTask[e.row.TaskUID] = append(byTask[e.row.TaskUID], e)
+	}
+	for _, uid := range order {
+		a.c.tell(a.c.keeper, &track{task: m.tasks[uid], entries: byTask[uid]})
+		a.dispatch(byTask[uid], nil)
+	}
+	a.ready = true
+	if a.settledLSN < a.barrier {
+		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.barrier, replyTo: self})
+	}
+	a.pump()
+}
+
+// replay applies to the state what an unfinished entry decided.
+func (s *indexState) replay(e *entry) {
+	switch e.row.Kind {
+	case kindAddDocuments, kindUpdateIndex, kindCreateIndex:
+		if e.p.PrimaryKey != "" {
+			s.pk = e.p.PrimaryKey
+		}
+	case kindDeleteIndex:
+		s.deleted = true
+	case kindSettings:
+		after := api.DefaultSettings()
+		if json.Unmarshal(e.p.Settings, after) == nil {
+			s.settings = after
+		}
+		patch := &api.SettingsPatch{}
+		if e.p.Undo == 0 && json.Unmarshal(e.p.Patch, patch) == nil {
+			s.open = append(s.open, openSettings{e.row.LSN, patch})
+		}
+	}
+}
+
+func (a *sequencer) onSettled(m *settled) {
+	a.settledLSN = max(a.settledLSN, m.lsn)
+	if !a.busy {
+		a.forgetSettled()
+	}
+	a.pump()
+}
+
+// forgetSettled drops what the nodes show by now. Not while a lookup is under
+// way: it may have asked before.
+func (a *sequencer) forgetSettled() {
+	a.overlay.settle(a.settledLSN)
+	for len(a.state.open) > 0 && a.state.open[0].lsn <= a.settledLSN {
+		next := a.state.base.Clone()
+		if next.Apply(a.state.open[0].patch) == nil {
+			a.state.base = next
+		}
+		a.state.open = a.state.open[1:]
+	}
+}
+
+// pump starts the next plan with all writes that wait.
+func (a *sequencer) pump() {
+	if !a.ready || a.busy || len(a.queue)+len(a.undo) == 0 {
+		return
+	}
+	if len(a.undo) > 0 {
+		a.planUndo()
+		return
+	}
+	a.forgetSettled()
+	ids := map[string]struct{}{}
+	count, filtered := len(a.queue), false
+	for i, w := range a.queue {
+		filtered = filtered || w.kind == kindDeleteByFilter
+		if !w.needsLookup() {
+			continue
+		}
+		if filtered && a.state.nextSeq > 1 {
+			count = i // only the nodes can tell what the filter leaves
+			break
+		}
+		if a.barrier > a.settledLSN && a.state.nextSeq > 1 || a.overlay.len() > maxOverlay {
+			if i == 0 {
+				return // until settled
+			}
+			a.plan(a.take(i), nil)
+			return
+		}
+		if a.state.nextSeq > 1 {
+			a.unknownIDs(w.docs, ids)
+		}
+	}
+	writes := a.take(count)
+	if len(ids) == 0 {
+		a.plan(writes, nil)
+		return
+	}
+	a.lookup(writes, ids)
+}
+
+func (a *sequencer) take(n int) []*write {
+	writes := a.queue[:n:n]
+	a.queue = append([]*write(nil), a.queue[n:]...)
+	return writes
+}
+
+// unknownIDs adds the ids whose numbers only the nodes know.
+func (a *sequencer) unknownIDs(d *documents, ids map[string]struct{}) {
+	for i := range d.len() {
+		id := d.id(i)
+		if _, known := a.overlay.get(string(id)); !known {
+			ids[string(id)] = struct{}{}
+		}
+	}
+}
+
+// lookup asks the nodes for the insertion numbers of ids.
+func (a *sequencer) lookup(writes []*write, ids map[string]struct{}) {
+	a.busy = true
+	c, h, inc, pk, self := a.c, a.handle, a.incarnation, a.state.pk, a.handle.pid.Load()
+	res := &lookedUp{incarnation: inc, writes: writes, err: api.Internal("the lookup ended without a result")}
+	c.spawn("lookup", func() {
+		defer func() { c.tell(self, res) }()
+		ctx, cancel := context.WithTimeout(c.ctx, c.opts.WriteTimeout)
+		defer cancel()
+		res.found, res.err = c.lookupSeqs(ctx, h, pk, ids)
+	}, nil)
+}
+
+func (a *sequencer) onLookedUp(m *lookedUp) {
+	a.busy = false
+	if m.err != nil {
+		for _, w := range m.writes {
+			a.c.tell(w.coordinator, &unsequenced{m.err})
+		}
+		a.pump()
+		return
+	}
+	a.plan(m.writes, m.found)
+}
+
+// plan gives the writes their places and commits them.
+func (a *sequencer) plan(writes []*write, found map[string]uint64) {
+	p := newSequencePlan(a, found)
+	for _, w := range writes {
+		p.add(w)
+	}
+	a.commit(p)
+}
+
+func (a *sequencer) planUndo() {
+	p := newSequencePlan(a, nil)
+	for _, e := range a.undo {
+		p.takeBack(e)
+	}
+	a.undo = nil
+	a.commit(p)
+}
+
+func (a *sequencer) commit(p *sequencePlan) {
+	if p.empty() {
+		a.pump()
+		return
+	}
+	a.busy, a.handle.committing = true, true
+	c, self := a.c, a.handle.pid.Load()
+	res := &committed{plan: p, err: store.ErrUnavailable}
+	c.spawn("commit", func() {
+		defer func() { c.tell(self, res) }()
+		res.err = c.store.Commit(c.ctx, p.batch)
+	}, nil)
+}
+
+// onCommitted sends what is durable on its way. It needs nothing of the
+// incarnation that made the plan.
+func (a *sequencer) onCommitted(m *committed) {
+	a.busy, a.handle.committing = false, false
+	if !a.ready {
+		defer a.readStore(a.handle.pid.Load())
+	}
+	if m.err != nil {
+		a.c.log.WithError(m.err).Error("the store cannot write")
+		for _, s := range m.plan.steps {
+			if s.write != nil {
+				a.c.tell(s.write.coordinator, &unsequenced{storeUnavailable(m.err)})
+			}
+		}
+		a.pump()
+		return
+	}
+	a.state = m.plan.state
+	a.publishPK()
+	m.plan.publishNames(a.c.registry, a.handle)
+	for _, s := range m.plan.steps {
+		for _, e := range s.entries {
+			a.lastLSN = e.row.LSN
+			switch {
+			case e.row.Kind == kindClear:
+				a.overlay.clear(e.row.LSN)
+			case e.row.Kind == kindDeleteByFilter:
+				a.barrier = e.row.LSN
+			case e.row.Kind == kindAddDocuments, e.row.Kind == kindDeleteByID:
+				a.overlay.put(e.row.LSN, s.staged)
+			}
+			if s.patch != nil && e.row.Kind == kindSettings {
+				a.state.open = append(a.state.open, openSettings{e.row.LSN, s.patch})
+			}
+		}
+		var to *actor.PID
+		if s.write != nil {
+			to = s.write.coordinator
+			a.c.tell(to, &sequenced{s.task, s.entries})
+		}
+		a.c.tell(a.c.keeper, &track{task: s.task, entries: s.entries, final: s.final})
+		a.dispatch(s.entries, to)
+	}
+	a.pump()
+}
+
+// dispatch tells the lanes, after the task keeper has been told. Saying it twice
+// does no harm.
+func (a *sequencer) dispatch(entries []*entry, coordinator *actor.PID) {
+	for _, e := range entries {
+		for _, n := range e.targets() {
+			a.c.tell(a.c.nodes[n].pid, &deliver{entry: e, coordinator: coordinator})
+		}
+	}
+}
+
+func (a *sequencer) publishPK() {
+	if a.state.pk == "" {
+		a.handle.pk.Store(nil)
+		return
+	}
+	pk := a.state.pk
+	a.handle.pk.Store(&pk)
+}
+
+func storeUnavailable(err error) *api.Error {
+	return api.Errorf("miroir_store_unavailable", "Miroir cannot write to its store, so it takes no writes: %v. Searches go on.", err)
+}
