@@ -1,0 +1,254 @@
+package http
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+
+	"github.com/miroir-search/miroir/api"
+)
+
+// Errors of reading a body, before they get the words of their route.
+var (
+	errTooLarge   = errors.New("body over the limit")
+	errCorrupted  = errors.New("body does not decode")
+	errIncomplete = errors.New("body ended early")
+)
+
+// readBody reads the whole body into one slice that belongs to the caller. The
+// limit counts decoded bytes.
+func (c *call) readBody() ([]byte, error) {
+	r := c.c.Request()
+	limit := c.s.opts.MaxBody
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	if encoding != "" && encoding != "identity" {
+		return c.readEncoded(encoding, limit)
+	}
+	n := r.ContentLength
+	switch {
+	case n == 0:
+		return nil, nil
+	case n > limit:
+		return nil, errTooLarge
+	case n < 0:
+		return c.grow(r.Body, limit, nil)
+	}
+	if err := c.hold(n); err != nil {
+		return nil, err
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r.Body, body); err != nil {
+		return nil, readFailure(err)
+	}
+	return body, nil
+}
+
+func (c *call) readEncoded(encoding string, limit int64) ([]byte, error) {
+	r := c.c.Request()
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	source := &countingReader{r: r.Body}
+	var dec io.Reader
+	switch encoding {
+	case "gzip", "x-gzip":
+		gz, err := gzip.NewReader(source)
+		if err != nil {
+			return nil, encodedFailure(err, source)
+		}
+		dec = gz
+	case "deflate":
+		var err error
+		if dec, err = inflate(source); err != nil {
+			return nil, encodedFailure(err, source)
+		}
+	case "br":
+		dec = brotli.NewReader(source)
+	default:
+		return nil, api.Errorf("unsupported_media_type",
+			"The Content-Encoding `%s` is not supported. Accepted values are: `gzip`, `deflate`, `br`", encoding)
+	}
+	return c.grow(dec, limit, source)
+}
+
+// inflate reads the zlib format, which "deflate" means, and the bare one that
+// some clients send instead.
+func inflate(r io.Reader) (io.Reader, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	whole := io.MultiReader(bytes.NewReader(head[:]), r)
+	if head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+		return zlib.NewReader(whole)
+	}
+	return flate.NewReader(whole), nil
+}
+
+// grow reads r to its end, doubling the slice. source is set for decoders: an
+// error of theirs is the client's encoding unless the connection failed.
+func (c *call) grow(r io.Reader, limit int64, source *countingReader) ([]byte, error) {
+	body := make([]byte, 0, min(limit+1, 4096))
+	if err := c.hold(int64(cap(body))); err != nil {
+		return nil, err
+	}
+	for {
+		if len(body) == cap(body) {
+			more := min(int64(cap(body))*2, limit+1)
+			if err := c.hold(more - int64(cap(body))); err != nil {
+				return nil, err
+			}
+			bigger := make([]byte, len(body), more)
+			copy(bigger, body)
+			body = bigger
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > limit:
+			return nil, errTooLarge
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil && source != nil:
+			return nil, encodedFailure(err, source)
+		case err != nil:
+			return nil, readFailure(err)
+		}
+	}
+}
+
+// hold takes bytes from the budget that all bodies share. They are given back
+// when the request ends.
+func (c *call) hold(n int64) error {
+	if c.s.bodies.Add(n) > c.s.opts.MaxBodies {
+		c.s.bodies.Add(-n)
+		c.s.metrics.overLimit.WithLabelValues("bodies").Inc()
+		return api.NewError(api.CodeOverloaded, "Too many large requests are held at the same time. Retry after 1s.")
+	}
+	c.held += n
+	return nil
+}
+
+func (c *call) release() {
+	if c.held > 0 {
+		c.s.bodies.Add(-c.held)
+		c.held = 0
+	}
+}
+
+// countingReader remembers whether the connection, not the decoder, failed.
+type countingReader struct {
+	r      io.Reader
+	failed error
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.failed = err
+	}
+	return n, err
+}
+
+func encodedFailure(err error, source *countingReader) error {
+	if source.failed != nil {
+		return readFailure(source.failed)
+	}
+	return fmt.Errorf("%w: %w", errCorrupted, err)
+}
+
+func readFailure(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errIncomplete
+	}
+	return fmt.Errorf("%w: %w", errIncomplete, err)
+}
+
+// mediaType is the essence of the Content-Type, in lower case, with what the
+// client wrote. ok is false when there is none.
+func mediaType(h http.Header) (essence, written string, ok bool) {
+	written = h.Get("Content-Type")
+	if written == "" {
+		return "", "", false
+	}
+	if written == api.ContentTypeJSON {
+		return written, written, true
+	}
+	essence, _, err := mime.ParseMediaType(written)
+	if err != nil {
+		essence, _, _ = strings.Cut(written, ";")
+		essence = strings.ToLower(strings.TrimSpace(essence))
+	}
+	return essence, written, true
+}
+
+// jsonBody reads the body of a route that takes JSON only.
+func (c *call) jsonBody() ([]byte, error) {
+	essence, written, ok := mediaType(c.c.Request().Header)
+	switch {
+	case !ok:
+		return nil, api.MissingContentType(api.ContentTypeJSON)
+	case essence != api.ContentTypeJSON && !strings.HasSuffix(essence, "/json") && !strings.HasSuffix(essence, "+json"):
+		return nil, api.InvalidContentType(written, api.ContentTypeJSON)
+	}
+	body, err := c.readBody()
+	switch {
+	case errors.Is(err, errTooLarge):
+		c.s.metrics.overLimit.WithLabelValues("body").Inc()
+		return nil, jsonTooLarge(c.c.Request(), c.s.opts.MaxBody)
+	case err != nil:
+		return nil, bodyError(err)
+	case len(body) == 0:
+		return nil, api.MissingPayload("json")
+	}
+	return body, nil
+}
+
+func jsonTooLarge(r *http.Request, limit int64) error {
+	if r.ContentLength > limit {
+		return api.Errorf("payload_too_large", "JSON payload (%d bytes) is larger than allowed (limit: %d bytes).", r.ContentLength, limit)
+	}
+	return api.Errorf("payload_too_large", "JSON payload has exceeded limit (%d bytes).", limit)
+}
+
+// bodyError gives errors of reading their words, other than that of the limit.
+func bodyError(err error) error {
+	switch {
+	case errors.Is(err, errCorrupted):
+		return api.NewError("bad_request", "Can not decode content-encoding.")
+	case errors.Is(err, errIncomplete):
+		return api.NewError("bad_request", "The provided payload is incomplete and cannot be parsed")
+	default:
+		return err
+	}
+}
+
+// jsonValue reads and parses a JSON body, for the cold routes.
+func (c *call) jsonValue() (api.Value, error) {
+	body, err := c.jsonBody()
+	if err != nil {
+		return api.Value{}, err
+	}
+	v, err := api.ParseJSON(body)
+	if err != nil {
+		return api.Value{}, malformed(err)
+	}
+	return v, nil
+}
+
+func malformed(err error) error {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return api.MalformedJSON(err.Error())
+}

@@ -1,0 +1,42 @@
+package http
+
+import (
+	"context"
+
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
+)
+
+// Door is what stands behind the handlers. *actors.Cluster is one. It is safe
+// for concurrent use and answers before its own deadline or the context's.
+type Door interface {
+	// Read takes *messages.Search, GetDocument, BrowseDocuments, GetIndexStats
+	// and GetStats.
+	Read(ctx context.Context, msg any) *messages.Answer
+	// Write takes every struct of messages that changes something.
+	Write(ctx context.Context, msg any) *messages.TaskAccepted
+
+	// Index finds an index; Indexes lists them by ascending uid.
+	Index(uid string) (*messages.Index, bool)
+	Indexes() []*messages.Index
+
+	// Task returns store.ErrNotFound for an unknown uid.
+	Task(ctx context.Context, uid int64) (*store.Task, error)
+	Tasks(ctx context.Context, q *store.TaskQuery) (*store.TaskPage, error)
+	TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart, error)
+
+	Topology() *messages.Topology
+	Shards() *messages.Shards
+	// Ready is nil when every shard has a readable copy and the store can write.
+	Ready() error
+	// NodesVersion is what GET /version reports.
+	NodesVersion() (pkgVersion, commitSha, commitDate string)
+}
+
+// NodeSwitch stops and starts the nodes of a development fleet, so that losing
+// one can be tried out.
+type NodeSwitch interface {
+	// StopNode and StartNode report whether the node exists.
+	StopNode(id string) (known bool, err error)
+	StartNode(id string) (known bool, err error)
+}

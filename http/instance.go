@@ -1,0 +1,72 @@
+package http
+
+import (
+	"net/http"
+
+	"github.com/miroir-search/miroir/api"
+)
+
+func (s *Server) instanceRoutes() {
+	s.free(http.MethodGet, "/", ActionPublic, func(c *call) error {
+		return c.bytes(http.StatusOK, []byte(`{"status":"Meilisearch is running"}`))
+	})
+	s.free(http.MethodGet, "/health", ActionPublic, func(c *call) error {
+		return c.bytes(http.StatusOK, []byte(`{"status":"available"}`))
+	})
+	s.free(http.MethodGet, "/version", ActionPublic, getVersion)
+	s.route(http.MethodGet, "/experimental-features", ActionExperimentalGet, getFeatures)
+	s.route(http.MethodPatch, "/experimental-features", ActionExperimentalSet, patchFeatures)
+}
+
+// getVersion reports what the nodes are, because that is what decides how
+// requests are understood.
+func getVersion(c *call) error {
+	version, sha, date := c.s.opts.Door.NodesVersion()
+	return c.json(http.StatusOK, struct {
+		CommitSha  string `json:"commitSha"`
+		CommitDate string `json:"commitDate"`
+		PkgVersion string `json:"pkgVersion"`
+	}{sha, date, version})
+}
+
+// features are the experimental ones of Meilisearch v1.50, in its order.
+func features() []string {
+	return []string{"metrics", "logsRoute", "editDocumentsByFunction", "containsFilter", "dynamicSearchRules", "network",
+		"getTaskDocumentsRoute", "taskQueueCompactionRoute", "compositeEmbedders", "chatCompletions", "multimodal", "foreignKeys",
+		"disableDocumentsFetchQueue", "legacySearch", "renderRoute"}
+}
+
+// getFeatures: none is ever on.
+func getFeatures(c *call) error {
+	out := []byte{'{'}
+	for i, name := range features() {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(out, api.QuoteJSON(name)...), ":false"...)
+	}
+	return c.bytes(http.StatusOK, append(out, '}'))
+}
+
+// patchFeatures accepts what changes nothing.
+func patchFeatures(c *call) error {
+	v, err := c.jsonValue()
+	if err != nil {
+		return err
+	}
+	names := features()
+	wanted := make([]*bool, len(names))
+	fields := make([]api.Field, len(names))
+	for i, name := range names {
+		fields[i] = api.Field{Name: name, Into: api.Maybe("bad_request", &wanted[i], api.Bool)}
+	}
+	if bad := api.DecodeObject(v, api.At{}, "bad_request", fields); bad != nil {
+		return bad
+	}
+	for i, on := range wanted {
+		if on != nil && *on {
+			return notSupported("Miroir does not offer the experimental feature `" + names[i] + "`; leave it off.")
+		}
+	}
+	return getFeatures(c)
+}
