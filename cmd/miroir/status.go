@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/miroir-search/miroir/messages"
+)
+
+func (p *program) statusCommand() *cobra.Command {
+	r := &remote{}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show groups and nodes of a running proxy",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.prepare(cmd, r); err != nil {
+				return err
+			}
+			body, err := r.get(cmd.Context(), "/_miroir/topology")
+			if err != nil {
+				return err
+			}
+			if r.asJSON {
+				return p.printf("%s\n", body)
+			}
+			top, err := decode[messages.Topology](body)
+			if err != nil {
+				return err
+			}
+			return p.printf("%s", statusText(&top, time.Now()))
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+// statusText fits 80 columns.
+func statusText(top *messages.Topology, now time.Time) string {
+	ready, nodes := 0, 0
+	t := &table{
+		head:   []string{"GROUP", "NODE", "STATE", "FOR", "SHARDS", "BEHIND", "VERSION"},
+		limits: []int{5, 22, 11, 7, 6, 6, 10},
+		right:  []bool{true, false, false, true, true, true, false},
+	}
+	for _, g := range top.Groups {
+		for _, n := range g.Nodes {
+			nodes++
+			if n.State == "ready" {
+				ready++
+			}
+			since := "-"
+			if !n.Since.IsZero() {
+				since = age(now.Sub(n.Since))
+			}
+			t.add(strconv.Itoa(g.ID), n.ID, n.State, since, strconv.Itoa(n.Shards), strconv.Itoa(n.Behind), orDash(n.Version))
+			if n.Reason != "" {
+				t.note(n.Reason)
+			}
+		}
+	}
+	health := "healthy"
+	if top.Degraded {
+		health = "degraded"
+	}
+	return fmt.Sprintf("%s: %d of %s ready, %s, %s, %s in each group\n\n%s",
+		health, ready, count(nodes, "node", "nodes"), count(len(top.Groups), "group", "groups"), count(top.Shards, "shard", "shards"),
+		count(top.ReplicationFactor, "copy", "copies"), t)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

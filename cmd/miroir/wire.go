@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sirupsen/logrus"
+
+	"github.com/miroir-search/miroir/actors"
+	"github.com/miroir-search/miroir/config"
+	miroirhttp "github.com/miroir-search/miroir/http"
+	"github.com/miroir-search/miroir/store"
+)
+
+// miroir is a running proxy: store, cluster and server.
+type miroir struct {
+	log     *logrus.Logger
+	store   store.Store
+	cluster *actors.Cluster
+	server  *miroirhttp.Server
+}
+
+// fleetOptions are what only embedded fleets set.
+type fleetOptions struct {
+	ephemeral bool
+	switches  miroirhttp.NodeSwitch
+}
+
+// startMiroir opens the store, starts the cluster on it and listens. On an error
+// nothing is left running.
+func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fleetOptions) (_ *miroir, err error) {
+	tlsConfig, err := loadTLS(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := &miroir{log: log}
+	defer func() {
+		if err != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Limits.ShutdownTimeout)
+			defer cancel()
+			err = errors.Join(err, m.stop(stopping))
+		}
+	}()
+	dir := c.DataDir
+	if o.ephemeral {
+		dir = ""
+	}
+	if m.store, err = store.Open(ctx, store.Options{Dir: dir, Ephemeral: o.ephemeral, Logger: log, Registerer: reg}); err != nil {
+		return nil, err
+	}
+	m.cluster, err = actors.Start(ctx, actors.Options{Nodes: c.Nodes, ReplicationFactor: c.ReplicationFactor, Shards: c.Shards,
+		Store: m.store, NodeKey: c.NodeKey, Logger: log, Registerer: reg, UnavailableShards: c.UnavailableShards})
+	if err != nil {
+		return nil, err
+	}
+	server := miroirhttp.New(serverOptions(c, log, reg, m.cluster, tlsConfig, o))
+	if err = server.Start(); err != nil {
+		return nil, err
+	}
+	m.server = server
+	return m, nil
+}
+
+func serverOptions(c *config.Config, log *logrus.Logger, reg *prometheus.Registry, door miroirhttp.Door, tlsConfig *tls.Config, o fleetOptions) miroirhttp.Options {
+	l := c.Limits
+	return miroirhttp.Options{
+		Door: door, Addr: c.HTTPAddr, MetricsAddr: c.MetricsAddr, TLS: tlsConfig,
+		Authorizer: miroirhttp.NewStaticKeys(c.MasterKey, c.AdminKey), Nodes: o.switches,
+		Logger: log, LogRequests: c.Log.Requests, Registry: reg,
+		MaxBody: int64(l.PayloadSize), MaxBodies: int64(l.PayloadsInFlight), MaxConcurrent: l.MaxConcurrent, MaxWait: l.MaxWait,
+		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
+		MaxHeaderBytes: int(l.MaxHeader),
+	}
+}
+
+// wait runs until ctx ends or a listener breaks, then stops everything within
+// the time allowed.
+func (m *miroir) wait(ctx context.Context, allowed time.Duration) error {
+	var broken error
+	select {
+	case <-ctx.Done():
+		m.log.Info("stopping: no new requests, running ones may end")
+	case <-m.server.Failed():
+		broken = m.server.Err()
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), allowed)
+	defer cancel()
+	if err := errors.Join(broken, m.stop(stopping)); err != nil {
+		return err
+	}
+	m.log.Info("stopped")
+	return nil
+}
+
+// stop ends what runs, from the outside to the inside.
+func (m *miroir) stop(ctx context.Context) error {
+	var problems []error
+	if m.server != nil {
+		problems = append(problems, m.server.Shutdown(ctx))
+	}
+	if m.cluster != nil {
+		problems = append(problems, m.cluster.Stop(ctx))
+	}
+	if m.store != nil {
+		problems = append(problems, m.store.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// loadTLS reads certificates; nil means plain HTTP.
+func loadTLS(t config.TLS) (*tls.Config, error) {
+	if t.CertPath == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.CertPath, t.KeyPath)
+	if err != nil {
+		return nil, fmt.Errorf("load the TLS certificate: %w", err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	if t.AuthPath == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(t.AuthPath)
+	if err != nil {
+		return nil, fmt.Errorf("load the authorities of client certificates: %w", err)
+	}
+	c.ClientCAs = x509.NewCertPool()
+	if !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("load the authorities of client certificates: %s holds no certificate", t.AuthPath)
+	}
+	c.ClientAuth = tls.VerifyClientCertIfGiven
+	if t.RequireAuth {
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
