@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -94,7 +95,8 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 		if err := rawjson.Validate(m.Body); err != nil {
 			return fail(api.MalformedJSON(err.Error()))
 		}
-		return &startRead{job: &searchJob{iv: iv, body: m.Body, metadata: m.IncludeMetadata, p: parseSearch(m.Body, iv)}, onMissing: m.OnMissing}, nil
+		body := bytes.TrimSpace(m.Body) // splicing counts on the braces being at the ends
+		return &startRead{job: &searchJob{iv: iv, body: body, metadata: m.IncludeMetadata, p: parseSearch(body, iv)}, onMissing: m.OnMissing}, nil
 	case *messages.GetDocument:
 		iv, ok := c.registry.lookup(m.IndexUID)
 		if !ok {

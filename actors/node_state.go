@@ -47,7 +47,7 @@ const (
 // fail records that the node cannot be used. It reports whether that is news.
 func (h *health) fail(now time.Time, reason string) (changed bool) {
 	changed = h.state.up()
-	if h.state != stateBroken {
+	if changed {
 		h.since = now
 	}
 	h.state, h.reason = stateBroken, reason

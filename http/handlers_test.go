@@ -50,8 +50,6 @@ func TestWritesBecomeMessages(t *testing.T) {
 			&messages.UpdateSettings{IndexUID: "films", Patch: json.RawMessage(`{"pagination":{"maxTotalHits":5}}`), WriteOptions: create}},
 		{"resetting one setting", "DELETE", "/indexes/films/settings/stop-words", "", nil,
 			&messages.UpdateSettings{IndexUID: "films", Patch: json.RawMessage(`{"stopWords":null}`), Reset: true, WriteOptions: create}},
-		{"an idempotency key belongs to its owner", "DELETE", "/indexes/films/documents", "", []string{"Idempotency-Key", "k1"},
-			&messages.ClearDocuments{IndexUID: "films", WriteOptions: messages.WriteOptions{CreateAllowed: true, IdempotencyKey: "master:k1"}}},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -5,8 +5,6 @@ import "encoding/json"
 // WriteOptions travel with every write.
 type WriteOptions struct {
 	CustomMetadata *string
-	// IdempotencyKey is the client's header, scoped by the owner of its key.
-	IdempotencyKey string
 	// CreateAllowed says that a write may create its index.
 	CreateAllowed bool
 }
