@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -78,7 +79,7 @@ func (c *Cluster) TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart
 				p.State = string(d.State)
 				p.NodeTasks = append(p.NodeTasks, d.NodeTasks...)
 				if len(d.Error) > 0 {
-					p.Error = d.Error
+					p.Error = json.RawMessage(c.clientSafe(d.Error))
 				}
 			}
 			parts = append(parts, p)
@@ -101,11 +102,15 @@ func (c *Cluster) Topology() *messages.Topology {
 				ID: h.node.ID, Address: h.node.Address, Shards: t.Held(n).Len(), Behind: int(h.behind.Load()),
 			}
 			if s := h.status.Load(); s != nil {
-				node.State, node.Since, node.Reason = s.state.String(), s.since.UTC(), s.reason
+				node.State, node.Since, node.Reason = s.state.String(), s.since.UTC(), string(c.clientSafe([]byte(s.reason)))
 				out.Degraded = out.Degraded || s.state != stateReady
 			}
 			if v := h.version.Load(); v != nil {
 				node.Version = v.PkgVersion
+			}
+			if lacking := len(c.views.load().behind[n]); lacking > 0 && node.Behind == 0 && node.State == stateReady.String() {
+				node.Reason = fmt.Sprintf("it lacks writes of %d indexes and is not read for their shards", lacking)
+				out.Degraded = true
 			}
 			group.Nodes = append(group.Nodes, node)
 		}

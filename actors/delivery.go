@@ -187,7 +187,12 @@ func mayHaveArrived(err error) bool {
 		return ce.Sent
 	}
 	na := (*nodeAnswerError)(nil)
-	return !errors.As(err, &na)
+	if !errors.As(err, &na) {
+		return true
+	}
+	// A 5xx without one of Meilisearch's codes comes from something in between,
+	// which may have passed the request on.
+	return na.Status >= 500 && errorCode(na.Body) == ""
 }
 
 // nodeWaits is how often a node's unfinished tasks are asked for: often at

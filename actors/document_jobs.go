@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -143,7 +144,11 @@ func (j *browseJob) request(leg topology.Leg, _ bool) (*nodeclient.Request, erro
 		name, err := rawjson.Unquote(key)
 		return err == nil && browseReplaced[name]
 	})
-	members := strconv.AppendInt([]byte(`"limit":`), int64(j.spec.Offset)+int64(j.spec.Limit), 10)
+	depth := int64(j.spec.Offset) + int64(j.spec.Limit)
+	if depth < 0 {
+		depth = math.MaxInt64
+	}
+	members := strconv.AppendInt([]byte(`"limit":`), depth, 10)
 	if leg.Filtered || j.filter != nil {
 		members = appendShardFilter(append(members, `,"filter":`...), j.filter, leg)
 	}

@@ -86,6 +86,9 @@ func stopping() *api.Error {
 // once. Both are nil for statistics.
 func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 	fail := func(e *api.Error) (*startRead, *messages.Answer) { return nil, &messages.Answer{Err: e} }
+	if err := reservedIn(msg); err != nil {
+		return fail(err)
+	}
 	switch m := msg.(type) {
 	case *messages.Search:
 		iv, ok := c.registry.lookup(m.IndexUID)

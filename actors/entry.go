@@ -61,6 +61,10 @@ type entry struct {
 	table *topology.Table
 	need  topology.ShardSet
 	docs  atomic.Pointer[documents] // nil: to be read from the journal
+
+	// unsent counts the nodes that have not been handed the entry yet, nor
+	// missed it: until then the documents stay in memory.
+	unsent atomic.Int32
 }
 
 // newEntry completes a stored row.
@@ -105,8 +109,13 @@ func targetIDs(t *topology.Table, need topology.ShardSet, everyone bool) []strin
 	return ids
 }
 
-// forget lets go of the payload in memory; it is in the journal.
-func (e *entry) forget() { e.docs.Store(nil) }
+// sentOnce notes that one more node has been handed the entry, or missed it.
+// After the last the payload is let go of; it is in the journal.
+func (e *entry) sentOnce() {
+	if e.unsent.Add(-1) <= 0 {
+		e.docs.Store(nil)
+	}
+}
 
 // documents is the payload of an entry, split: one element per document, or
 // per id of a deletion.

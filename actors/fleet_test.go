@@ -242,6 +242,25 @@ func (f *fleet) idle() {
 	})
 }
 
+// tasksOf counts the tasks that a node was ever given for an index.
+func (f *fleet) tasksOf(n int, internal string) int {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, f.nodes[n].URL()+"/tasks?indexUids="+internal, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	resp, err := f.nodes[n].Transport().RoundTrip(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list struct{ Total int }
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		f.t.Fatal(err)
+	}
+	return list.Total
+}
+
 // stored reads all documents of an index from a node, by id.
 func (f *fleet) stored(n int, internal string) map[string]string {
 	f.t.Helper()

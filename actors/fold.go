@@ -65,7 +65,7 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 		return carriedOut, behind, nil
 	case len(applied) == 0 && allDropped(parts):
 		return refusedByNodes, nil, droppedError
-	case len(applied) == 0 && anyFailed:
+	case len(applied) == 0 && anyFailed && (!anyAbsent || !nodesFault(err)):
 		return refusedByNodes, nil, err
 	case anyAbsent:
 		return undecided, nil, nil

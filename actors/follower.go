@@ -202,7 +202,9 @@ func (a *nodeActor) lostTasks(m *followed) bool {
 	}
 	for _, uid := range m.asked {
 		if !known[uid] {
-			a.fail(fmt.Sprintf("it has forgotten its task %d", uid))
+			why := fmt.Sprintf("it has forgotten its task %d, so it has lost data; %s", uid, replaceAdvice)
+			a.h.unfit.Store(&why)
+			a.fail(why)
 			return true
 		}
 	}

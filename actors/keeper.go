@@ -77,7 +77,9 @@ type taskKeeper struct {
 	newest  map[string]int64 // by index id: the newest entry tracked
 	states  []nodeState
 	lag     lagTable
-	settled map[string]int64 // by index id
+	undone  map[int64]bool // refused entries that another entry takes back
+
+	reverted map[string]*entry // by index id: the last settings that were taken back
 }
 
 // openTask is a task that has not ended.
@@ -167,7 +169,7 @@ func (k *taskKeeper) handle(msg any) {
 func (k *taskKeeper) started(self *actor.PID) {
 	k.incarnation = int(k.c.incarnations.Add(1))
 	k.fifo, k.entries = map[string][]*openTask{}, map[int64]*openEntry{}
-	k.newest, k.settled = map[string]int64{}, map[string]int64{}
+	k.newest, k.undone, k.reverted = map[string]int64{}, map[int64]bool{}, map[string]*entry{}
 	k.states = slices.Clone(k.c.views.load().states)
 	k.lag = lagTable{views: k.c.views}
 	res := &keeperRestored{incarnation: k.incarnation, err: errNodeRestarting}
@@ -202,17 +204,19 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 	}
 	for _, oe := range k.entries {
 		k.evaluate(oe)
-		for n, p := range oe.parts {
-			if oe.task == nil && p.state == store.DeliveryApplied {
-				k.lag.remove(oe.e, n)
-			}
+		if oe.task != nil {
+			continue
+		}
+		k.markBehind(oe)
+		if k.mustUndo(oe) {
+			k.c.takeBack(oe.e)
 		}
 		k.finishEntry(oe)
 	}
+	k.restored = true
 	for key := range k.fifo {
 		k.close(key)
 	}
-	k.restored = true
 	for id := range k.newest {
 		k.c.tellSequencer(id, &settled{k.settledUpTo(id, 0)})
 	}
@@ -242,23 +246,33 @@ func (k *taskKeeper) onTrack(m *track) {
 			continue
 		}
 		k.newest[e.row.IndexID] = e.row.LSN
-		oe := &openEntry{e: e, task: ot, parts: map[topology.NodeIndex]*part{}}
+		owner := ot
+		if e.p.Undo != 0 {
+			owner = nil // it is no part of the task that it cleans up after
+			k.undone[e.p.Undo] = true
+		}
+		oe := &openEntry{e: e, task: owner, parts: map[topology.NodeIndex]*part{}}
 		for _, n := range e.targets() {
 			oe.parts[n] = &part{state: store.DeliveryPending}
 		}
 		k.entries[e.row.LSN] = oe
-		if ot != nil {
+		if owner != nil {
 			ot.entries = append(ot.entries, oe)
 		} else {
 			oe.verdict = carriedOut
 			if m.failed && e.p.Undo == 0 {
 				oe.verdict = refusedByNodes
 			}
-			k.markBehind(oe)
+			if k.restored { // else once the deliveries are known
+				k.markBehind(oe)
+			}
 		}
 		k.evaluate(oe)
+		if refused := k.entries[e.p.Undo]; refused != nil {
+			k.finishEntry(refused)
+		}
 	}
-	if ot != nil {
+	if ot != nil && k.restored {
 		k.close(ot.key)
 	}
 }
@@ -291,8 +305,14 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	}
 	p := oe.parts[m.node]
 	p.state, p.nodeTasks, p.details, p.err = m.state, m.nodeTasks, m.details, m.err
+	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
+		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
+	}
 	k.persist(oe, m.node)
 	k.evaluate(oe)
+	if oe.task == nil && oe.e.p.Undo != 0 && oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
+		k.takenBack(oe, m.node)
+	}
 	if oe.task == nil && p.state == store.DeliveryApplied {
 		k.lag.remove(oe.e, m.node)
 	}
@@ -364,11 +384,17 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	if oe.task != nil {
 		return
 	}
+	k.correct(oe)
+	if k.mustUndo(oe) {
+		return // a crash must find it again until what takes it back is durable
+	}
+	lacking := oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex
 	for _, p := range oe.parts {
-		if !p.ended() || oe.verdict == carriedOut && p.state != store.DeliveryApplied {
+		if !p.ended() || lacking && p.state != store.DeliveryApplied {
 			return
 		}
 	}
+	delete(k.undone, oe.e.row.LSN)
 	delete(k.entries, oe.e.row.LSN)
 	row := *oe.e.row
 	row.Done, row.Task = true, nil
@@ -378,6 +404,35 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 		k.c.registry.forget(row.IndexID)
 	}
 	k.c.store.CommitLazily(b)
+}
+
+// correct turns the verdict of an entry that was given up, but that some node has
+// applied after all: it is carried out, and the others lack it.
+func (k *taskKeeper) correct(oe *openEntry) {
+	if oe.verdict != refusedByNodes || !refusable(oe.e.row.Kind) {
+		return
+	}
+	for _, p := range oe.parts {
+		if p.state == store.DeliveryApplied {
+			oe.verdict = carriedOut
+			k.markBehind(oe)
+			return
+		}
+	}
+}
+
+// refusable reports whether nodes may be of different minds about an entry, so
+// that what one of them did must be followed by the others.
+func refusable(kind string) bool { return kind != kindSettings && kind != kindCreateIndex }
+
+// mustUndo reports whether a refused change of all nodes still waits for the
+// entry that takes it back.
+func (k *taskKeeper) mustUndo(oe *openEntry) bool {
+	if oe.verdict != refusedByNodes || refusable(oe.e.row.Kind) || k.undone[oe.e.row.LSN] {
+		return false
+	}
+	row, ok := k.c.registry.row(oe.e.row.IndexID)
+	return ok && !row.Deleted
 }
 
 // settledUpTo is the newest entry of an index below which all are carried out.

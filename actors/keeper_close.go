@@ -66,7 +66,7 @@ func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.
 	var rows []*store.Index
 	for _, oe := range ot.entries {
 		if oe.verdict != carriedOut {
-			if oe.e.row.Kind == kindSettings {
+			if k.mustUndo(oe) {
 				k.c.takeBack(oe.e)
 			}
 			continue
@@ -86,6 +86,9 @@ func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.
 			}
 		case kindSettings:
 			row.Settings = p.Settings
+			if undo := k.reverted[row.ID]; undo != nil && undo.row.LSN > oe.e.row.LSN {
+				row.Settings = undo.p.Settings
+			}
 		case kindDeleteIndex:
 			row.Deleted = true
 		}
@@ -97,6 +100,31 @@ func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.
 		rows = append(rows, &row)
 	}
 	return rows
+}
+
+// takenBack shows the settings that hold after an undo, when last is the node
+// with which a quorum has carried it out: a change that was ordered between the
+// refused one and its undo was built on what had been refused.
+func (k *taskKeeper) takenBack(oe *openEntry, last topology.NodeIndex) {
+	applied := map[topology.NodeIndex]bool{}
+	for n, p := range oe.parts {
+		applied[n] = n != last && p.state == store.DeliveryApplied
+	}
+	if quorumApplied(oe.e, applied) {
+		return // before
+	}
+	applied[last] = true
+	row, ok := k.c.registry.row(oe.e.row.IndexID)
+	if !ok || !quorumApplied(oe.e, applied) {
+		return
+	}
+	row.Settings = oe.e.p.Settings
+	k.reverted[row.ID] = oe.e
+	if err := k.c.registry.put(&row); err != nil {
+		k.c.log.WithError(err).Error("cannot publish an index")
+		return
+	}
+	k.c.store.CommitLazily(&store.Batch{Indexes: []*store.Index{&row}})
 }
 
 // mergeRows applies a second entry of the same task on top of a first.
@@ -123,7 +151,7 @@ func (k *taskKeeper) ended(ot *openTask, failure json.RawMessage) *store.Task {
 	}
 	row.Status, row.Error = api.Succeeded, nil
 	if failure != nil {
-		row.Status, row.Error = api.Failed, k.c.registry.clientText(failure)
+		row.Status, row.Error = api.Failed, k.c.clientSafe(failure)
 	}
 	row.Details = k.details(ot, failure != nil)
 	return &row

@@ -77,6 +77,14 @@ type delivery struct {
 	nodeTasks   []int64 // one per call that was answered
 	uncertain   bool    // the next call may have reached the node already
 	held        bool    // the keeper decides whether it is dropped
+	released    bool    // counted by entry.sentOnce
+}
+
+func (d *delivery) release() {
+	if !d.released {
+		d.released = true
+		d.entry.sentOnce()
+	}
 }
 
 // lane is the ordered queue of writes of one node. One of them is under way at
@@ -166,8 +174,17 @@ func (a *nodeActor) onDeliver(m *deliver) {
 		a.reportMissed(d)
 		return
 	}
+	if a.health.state == stateCatchingUp && len(a.lane.queue) > longBacklog && a.c.snap.Groups() > 1 {
+		// It will come to this write, but nobody should wait for that.
+		a.c.report(d.coordinator, a.h.index, d.entry, reportUnknown, errNodeBusy)
+		d.coordinator = nil
+	}
 	a.advance()
 }
+
+// longBacklog is how many writes a node that catches up may have before it for
+// a client to wait for it.
+const longBacklog = 16
 
 // reportMissed tells the coordinator of d that the node will not take it soon.
 func (a *nodeActor) reportMissed(d *delivery) {
@@ -177,7 +194,7 @@ func (a *nodeActor) reportMissed(d *delivery) {
 	}
 	a.c.report(d.coordinator, a.h.index, d.entry, r, errNodeBroken)
 	d.coordinator = nil
-	d.entry.forget()
+	d.release()
 }
 
 // advance hands the first delivery of the lane to the node, unless one is under
@@ -251,6 +268,7 @@ func (a *nodeActor) onDelivered(m *delivered) {
 
 // leave takes a delivery out of the lane and records how it left.
 func (a *nodeActor) leave(d *delivery, s store.DeliveryState, refusal json.RawMessage) {
+	d.release()
 	a.lane.remove(d.entry.row.LSN)
 	a.h.behind.Store(int64(len(a.lane.queue)))
 	a.c.tell(a.c.keeper, &deliveryChanged{

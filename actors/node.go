@@ -33,7 +33,10 @@ type (
 	}
 	// slotFreed tells the actor that a read call has ended; err is why the node
 	// must be looked at, if it must.
-	slotFreed struct{ err error }
+	slotFreed struct {
+		err  error
+		sure bool // the node is certainly not there
+	}
 	// probeDue is the actor's own timer.
 	probeDue struct{ incarnation int }
 	// probed is the result of a probe.
@@ -224,7 +227,7 @@ func (a *nodeActor) start(m *callNode) {
 				reply.err = errors.New("the call ended without an answer")
 			}
 			c.tell(m.replyTo, reply)
-			c.tell(self, &slotFreed{suspicion(m.ctx, reply.resp, reply.err)})
+			c.tell(self, suspicion(m.ctx, reply.resp, reply.err))
 		}()
 		began := time.Now()
 		reply.resp, reply.err = c.client.Do(ctx, h.node.Address, m.req)
@@ -236,22 +239,31 @@ func (a *nodeActor) start(m *callNode) {
 }
 
 // suspicion says whether the end of a call casts doubt on the node. A client
-// that left does not, nor does a node that says it is busy.
-func suspicion(ctx context.Context, resp *nodeclient.Response, err error) error {
+// that left does not, nor does a node that says it is busy. A call that took too
+// long or a single 5xx may be the request's fault: the node is looked at before
+// it is given up.
+func suspicion(ctx context.Context, resp *nodeclient.Response, err error) *slotFreed {
 	switch {
-	case err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errLegTimeout):
-		return nil
+	case err != nil && ctx.Err() != nil:
+		if !errors.Is(context.Cause(ctx), errLegTimeout) {
+			return &slotFreed{}
+		}
+		return &slotFreed{err: err}
 	case err != nil:
-		return err
+		return &slotFreed{err: err, sure: true}
 	case resp.Status >= 500 && resp.Status != 503:
-		return fmt.Errorf("it answered %d", resp.Status)
+		return &slotFreed{err: fmt.Errorf("it answered %d", resp.Status)}
 	}
-	return nil
+	return &slotFreed{}
 }
 
 func (a *nodeActor) onSlotFreed(m *slotFreed) {
-	if m.err != nil && a.health.state.up() {
+	switch {
+	case m.err == nil || !a.health.state.up():
+	case m.sure:
 		a.fail(m.err.Error())
+	default:
+		a.probe()
 	}
 	for len(a.waiting) > 0 && a.h.inflight.Load() < int64(a.c.opts.SlotsPerNode) {
 		next := a.waiting[0]

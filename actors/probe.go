@@ -22,9 +22,12 @@ const (
 	markerPath  = "/indexes/" + markerIndex + "/documents"
 )
 
+// replaceAdvice says what helps a node that has lost data.
+const replaceAdvice = "give it back its data directory and start Miroir again"
+
 // Why a probe refuses a node that answers.
 var (
-	errEmptied = errors.New("it came back without its data; replace it with a copy of its data directory")
+	errEmptied = errors.New("it came back without its data; " + replaceAdvice)
 	errTooOld  = errors.New("its version is too old")
 )
 
@@ -83,8 +86,12 @@ func (c *Cluster) examine(ctx context.Context, h *nodeHandle) (*nodeVersion, str
 	if _, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/health", Idempotent: true}); err != nil {
 		return nil, "", err
 	}
+	if why := h.unfit.Load(); why != nil {
+		return nil, "", errors.New(*why)
+	}
 	version := h.version.Load()
-	if !h.status.Load().state.up() || version == nil {
+	returning := !h.status.Load().state.up()
+	if returning || version == nil {
 		v, err := c.askVersion(ctx, h)
 		if err != nil {
 			return nil, "", err
@@ -92,7 +99,35 @@ func (c *Cluster) examine(ctx context.Context, h *nodeHandle) (*nodeVersion, str
 		version = v
 	}
 	foreign, err := c.checkMarker(ctx, h)
+	if err == nil && returning {
+		err = c.checkNotOlder(ctx, h)
+	}
 	return version, foreign, err
+}
+
+// checkNotOlder refuses a node whose tasks end before the last one that it has
+// told us of: it was put back to an older copy of its data.
+func (c *Cluster) checkNotOlder(ctx context.Context, h *nodeHandle) error {
+	known := h.lastTask.Load()
+	if known < 0 {
+		return nil
+	}
+	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/tasks?limit=1", Idempotent: true})
+	if err != nil {
+		return err
+	}
+	var page nodeTasks
+	if err := json.Unmarshal(resp.Body, &page); err != nil {
+		return fmt.Errorf("read its tasks: %w", err)
+	}
+	newest := int64(-1)
+	if len(page.Results) > 0 {
+		newest = page.Results[0].UID
+	}
+	if newest < known {
+		return fmt.Errorf("its newest task is %d, but it has told of task %d: it has an older copy of its data; %s", newest, known, replaceAdvice)
+	}
+	return nil
 }
 
 func (c *Cluster) askVersion(ctx context.Context, h *nodeHandle) (*nodeVersion, error) {

@@ -249,7 +249,7 @@ func (r *readCoordinator) onReplayed(ctx actor.Context, m *nodeCalled) {
 }
 
 func (r *readCoordinator) refused(resp *nodeclient.Response) *messages.Answer {
-	return &messages.Answer{Status: resp.Status, Body: scrub(r.c.registry.clientText(resp.Body))}
+	return &messages.Answer{Status: resp.Status, Body: r.c.clientSafe(resp.Body)}
 }
 
 // conclude answers when no leg is open.
@@ -271,6 +271,10 @@ func (r *readCoordinator) conclude(ctx actor.Context) {
 		if l.body != nil {
 			bodies = append(bodies, l.body)
 		}
+	}
+	if !r.missing.Empty() && len(bodies) == 0 && r.indexGone() {
+		r.finish(ctx, &messages.Answer{Err: api.IndexNotFound(r.m.job.index().row.UID)})
+		return
 	}
 	if !r.missing.Empty() && (policy == "error" || len(bodies) == 0) {
 		r.finish(ctx, &messages.Answer{Err: r.c.unavailable(r.missing, r.lastErr)})
@@ -295,4 +299,10 @@ func (c *Cluster) unavailable(missing topology.ShardSet, cause error) *api.Error
 		text += " The last one: " + string(scrub(c.registry.clientText([]byte(cause.Error())))) + "."
 	}
 	return api.NewError("miroir_shard_unavailable", text)
+}
+
+// indexGone reports whether the read failed because its index is being deleted.
+func (r *readCoordinator) indexGone() bool {
+	na := (*nodeAnswerError)(nil)
+	return errors.As(r.lastErr, &na) && errorCode(na.Body) == "index_not_found"
 }

@@ -37,6 +37,8 @@ func (f *fixedNodes) Do(_ context.Context, address string, r *nodeclient.Request
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case r.Path == "/tasks?limit=1":
+		return &nodeclient.Response{Status: http.StatusOK, Body: fmt.Appendf(nil, `{"results":[{"uid":%d}]}`, f.tasks[address]-1)}, nil
 	case strings.HasPrefix(r.Path, "/tasks?"):
 		var b strings.Builder
 		b.WriteString(`{"results":[`)

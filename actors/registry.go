@@ -39,6 +39,7 @@ type indexHandle struct {
 	pk     atomic.Pointer[string] // the primary key as sequenced; nil until decided
 	pid    atomic.Pointer[actor.PID]
 
+	writers    int  // coordinators that hold it; guarded by registry.mu
 	committing bool // a plan is being committed; the sequencer's, survives its restarts
 }
 
@@ -64,23 +65,27 @@ func (r *registry) list() []*indexView {
 	return out
 }
 
-// resolve finds the handle of an index for a writer.
+// resolve finds the handle of an index for a writer, who must leave it.
 func (r *registry) resolve(uid string) (*indexHandle, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, ok := r.sequenced[uid]
+	if ok {
+		h.writers++
+	}
 	return h, ok
 }
 
 // reserve gives the handle of an index, and makes one with a new internal id
-// for a uid that is free.
+// for a uid that is free. The writer must leave it.
 func (r *registry) reserve(uid string, shards int) *indexHandle {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if h, ok := r.sequenced[uid]; ok {
+		h.writers++
 		return h
 	}
-	h := &indexHandle{id: newIndexID(), shards: shards, table: r.snap.Table(shards)}
+	h := &indexHandle{id: newIndexID(), shards: shards, table: r.snap.Table(shards), writers: 1}
 	r.sequenced[uid] = h
 	return h
 }
@@ -90,6 +95,18 @@ func (r *registry) release(uid string, h *indexHandle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sequenced[uid] == h {
+		delete(r.sequenced, uid)
+	}
+}
+
+// leave says that a writer is done with an index it had resolved or reserved. A
+// uid that was reserved for an index that was not made is free again after the
+// last one.
+func (r *registry) leave(uid string, h *indexHandle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h.writers--
+	if h.writers == 0 && r.sequenced[uid] == h && r.rows[h.id] == nil {
 		delete(r.sequenced, uid)
 	}
 }
@@ -129,6 +146,20 @@ func (r *registry) row(id string) (store.Index, bool) {
 		return store.Index{}, false
 	}
 	return *row, true
+}
+
+// made puts the first row of an index, whose name is its own from now on.
+func (r *registry) made(row *store.Index, h *indexHandle) error {
+	r.mu.Lock()
+	if r.sequenced[row.UID] == nil {
+		r.sequenced[row.UID] = h
+	}
+	_, known := r.rows[row.ID]
+	r.mu.Unlock()
+	if known {
+		return nil
+	}
+	return r.put(row)
 }
 
 // forget drops the row of a deleted index.

@@ -210,6 +210,53 @@ func TestAnAnswerThatGetsLostDoesNotRepeatTheWrite(t *testing.T) {
 	}
 }
 
+func TestAWriteThatArrivedJustBeforeACrashIsNotMadeAgain(t *testing.T) {
+	for name, crash := range map[string]func(f *fleet){
+		"of the node": func(f *fleet) {
+			f.nodes[0].Stop()
+			f.untilState(0, stateBroken)
+			f.up(0)
+		},
+		"of the node, for some probes": func(f *fleet) {
+			f.nodes[0].Stop()
+			before := f.c.nodes[0].probes.Load()
+			f.eventually("probes fail", func() bool { return f.c.nodes[0].probes.Load() >= before+3 })
+			f.up(0)
+		},
+		"of the proxy": func(f *fleet) {
+			f.stop()
+			f.start()
+		},
+		"of both": func(f *fleet) {
+			f.nodes[0].Stop()
+			f.stop()
+			f.up(0)
+			f.start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2, 1, 1)
+			f.must(adding("films", manyDocs(0, 3, "x")))
+			f.idle()
+			iv, _ := f.c.registry.lookup("films")
+			before := f.tasksOf(0, iv.row.ID)
+			f.nodes[0].Faults().Add(embedded.Fault{Method: "PUT", Path: f.documentsOf("films"), DropAnswer: true, Times: 1})
+			done := make(chan *messages.TaskAccepted, 1)
+			go func() { done <- f.write(updating("films", `[{"id":1,"more":true}]`)) }()
+			f.eventually("the write arrives", func() bool { return f.nodes[0].Faults().Hits() == 1 })
+			crash(f)
+			<-done
+			f.must(updating("films", `[{"id":1,"more":false}]`))
+			if doc := f.equal("films")["1"]; !strings.Contains(doc, `"more":false`) {
+				t.Errorf("the last write did not win: %s", doc)
+			}
+			if n := f.tasksOf(0, iv.row.ID) - before; n != 2 {
+				t.Errorf("%d tasks for two writes", n)
+			}
+		})
+	}
+}
+
 func TestARefusedSettingsChangeIsTakenBackOnTheOthers(t *testing.T) {
 	f := newFleet(t, 2, 1, 1)
 	f.must(adding("films", manyDocs(0, 3, "x")))
@@ -231,6 +278,33 @@ func TestARefusedSettingsChangeIsTakenBackOnTheOthers(t *testing.T) {
 	f.must(settingsOf("films", `{"synonyms":{"a":["b"]}}`))
 	if ix, _ := f.c.Index("films"); !strings.Contains(string(ix.Settings), `"stopWords":["the"]`) {
 		t.Errorf("settings after the next change: %s", ix.Settings)
+	}
+}
+
+func TestASettingsChangeBehindARefusedOneDoesNotBringItBack(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(adding("films", manyDocs(0, 3, "x")))
+	for _, n := range f.nodes {
+		n.PauseTasks() // so that the refusal is not known when the next change is ordered
+	}
+	f.nodes[1].Faults().Add(embedded.Fault{Method: "PATCH", Status: 400, Code: "invalid_settings_stop_words", Times: 1})
+	first := f.accepted(settingsOf("films", `{"stopWords":["common"]}`))
+	second := f.accepted(settingsOf("films", `{"synonyms":{"a":["b"]}}`))
+	for _, n := range f.nodes {
+		n.ResumeTasks()
+	}
+	if a, b := f.ended(first), f.ended(second); a.Status != api.Failed || b.Status != api.Succeeded {
+		t.Errorf("%s %s, %s %s", a.Status, a.Error, b.Status, b.Error)
+	}
+	f.idle()
+	ix, _ := f.c.Index("films")
+	if text := string(ix.Settings); !strings.Contains(text, `"stopWords":[]`) || !strings.Contains(text, `"synonyms":{"a":["b"]}`) {
+		t.Errorf("settings now: %s", text)
+	}
+	for n := range f.nodes {
+		if p, _ := f.search("films", `{"q":"common"}`); len(p.Hits) != 3 {
+			t.Errorf("read %d finds %d documents", n, len(p.Hits))
+		}
 	}
 }
 
@@ -275,7 +349,7 @@ func TestAnIndexDeletedAndMadeAgainWhileTasksAreInFlight(t *testing.T) {
 	var tasks []int64
 	tasks = append(tasks, f.accepted(adding("films", manyDocs(5, 5, "old"))))
 	tasks = append(tasks, f.accepted(&messages.DeleteIndex{IndexUID: "films"}))
-	tasks = append(tasks, f.accepted(adding("films", `[{"key":"n1"}]`)))
+	tasks = append(tasks, f.accepted(adding("films", `[{"pid":"n1"}]`)))
 	tasks = append(tasks, f.accepted(&messages.DeleteIndex{IndexUID: "films"}))
 	tasks = append(tasks, f.accepted(adding("films", `[{"id":"n2"}]`)))
 	for _, n := range f.nodes {

@@ -66,40 +66,29 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 	if err != nil {
 		return &keeperRestored{err: err}
 	}
-	tasks := map[int64]*track{}
+	open := map[int64]*store.Task{}
 	res := &keeperRestored{deliveries: st.Deliveries}
-	for _, t := range st.Tasks {
-		tasks[t.UID] = &track{task: t}
-		res.tracks = append(res.tracks, tasks[t.UID])
+	for _, t := range st.Tasks { // by uid: tasks of an index end in this order
+		open[t.UID] = t
+		res.tracks = append(res.tracks, &track{task: t})
 	}
 	shards := shardsByIndex(st.Indexes)
-	for _, row := range st.Entries {
+	for _, row := range st.Entries { // by LSN: entries must be told in this order
 		e, err := newEntry(row, c.snap, shards[row.IndexID])
 		if err != nil {
 			return &keeperRestored{err: err}
 		}
-		t := tasks[row.TaskUID]
-		if t == nil {
-			// Its task has ended; several entries of it are one track each.
+		t := &track{task: open[row.TaskUID], entries: []*entry{e}}
+		if t.task == nil {
 			ended, err := c.store.Task(ctx, row.TaskUID)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return &keeperRestored{err: fmt.Errorf("read task %d: %w", row.TaskUID, err)}
 			}
-			t = &track{failed: ended != nil && ended.Status == api.Failed}
-			res.tracks = append(res.tracks, t)
+			t.failed = ended != nil && ended.Status == api.Failed
 		}
-		t.entries = append(t.entries, e)
+		res.tracks = append(res.tracks, t)
 	}
-	// Entries must be told in their order.
-	slices.SortStableFunc(res.tracks, func(a, b *track) int { return int(a.first() - b.first()) })
 	return res
-}
-
-func (t *track) first() int64 {
-	if len(t.entries) == 0 {
-		return 1<<62 + t.task.UID
-	}
-	return t.entries[0].row.LSN
 }
 
 // load reads the store with everything that was committed lazily.

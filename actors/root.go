@@ -90,8 +90,11 @@ func (c *Cluster) tellSequencer(indexID string, msg any) {
 // takeBack has settings taken back that a node refused.
 func (c *Cluster) takeBack(e *entry) {
 	if row, ok := c.registry.row(e.row.IndexID); ok {
-		if h, ok := c.registry.resolve(row.UID); ok && h.id == e.row.IndexID {
-			c.tell(c.root, &toSequencer{h, &takeBack{e}})
+		if h, ok := c.registry.resolve(row.UID); ok {
+			if h.id == e.row.IndexID {
+				c.tell(c.root, &toSequencer{h, &takeBack{e}})
+			}
+			c.registry.leave(row.UID, h)
 		}
 	}
 }

@@ -7,6 +7,10 @@ import (
 	"github.com/miroir-search/miroir/topology"
 )
 
+// clientSafe turns a node's text into one for clients: their own index uids, and
+// nothing of ours.
+func (c *Cluster) clientSafe(text []byte) []byte { return scrub(c.registry.clientText(text)) }
+
 // scrub takes the shard field out of the lists of attributes in a node's error
 // text, where it stands because we made it filterable.
 func scrub(text []byte) []byte {

@@ -18,7 +18,7 @@ func testSnapshot(t testing.TB, groups, perGroup, copies int) *topology.Snapshot
 	var nodes []topology.Node
 	for g := range groups {
 		for i := range perGroup {
-			nodes = append(nodes, topology.Node{ID: fmt.Sprintf("%c%d", 'a'+g, i), Address: "http://x", Group: g})
+			nodes = append(nodes, topology.Node{ID: fmt.Sprintf("%c%d", 'a'+g, i), Address: fmt.Sprintf("http://%c%d", 'a'+g, i), Group: g})
 		}
 	}
 	s, err := topology.New(1, nodes, copies)
@@ -145,8 +145,8 @@ func FuzzSearchRequest(f *testing.F) {
 		f.Add(body, false, true)
 	}
 	f.Fuzz(func(t *testing.T, body string, alone, filtered bool) {
-		if rawjson.Validate([]byte(body)) != nil || strings.Contains(body, "e") && strings.ContainsAny(body, "0123456789") {
-			t.Skip("only valid JSON; numbers with exponents do not survive a float64")
+		if rawjson.Validate([]byte(body)) != nil {
+			t.Skip("only valid JSON comes this far")
 		}
 		iv := testView(t, `{}`)
 		trimmed := []byte(strings.TrimSpace(body))

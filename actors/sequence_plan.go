@@ -3,6 +3,7 @@ package actors
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
@@ -75,8 +76,8 @@ func (p *sequencePlan) add(w *write) {
 	}
 	s := &planStep{write: w, task: newTask(w)}
 	if err := p.build(s, w); err != nil {
+		// What the step has made so far is the index, which stays.
 		s.task.Error = mustJSON(err)
-		s.entries = nil
 	}
 	p.batch.Tasks = append(p.batch.Tasks, s.task)
 	for _, e := range s.entries {
@@ -112,8 +113,7 @@ func (p *sequencePlan) build(s *planStep, w *write) *api.Error {
 		}
 	}
 	if w.fail != nil {
-		// An index that a failing addition creates stays.
-		return p.failLate(s, w.fail)
+		return w.fail
 	}
 	switch w.kind {
 	case kindAddDocuments:
@@ -135,15 +135,6 @@ func (p *sequencePlan) build(s *planStep, w *write) *api.Error {
 		uid := p.state.uid
 		p.names = append(p.names, func(r *registry, h *indexHandle) { r.release(uid, h) })
 	}
-	return nil
-}
-
-// failLate keeps the creation of the index and fails the task once it is done.
-func (p *sequencePlan) failLate(s *planStep, err *api.Error) *api.Error {
-	if len(s.entries) == 0 {
-		return err
-	}
-	s.task.Error = mustJSON(err)
 	return nil
 }
 
@@ -174,26 +165,21 @@ func (p *sequencePlan) createIndex(s *planStep, uid, pk string) *api.Error {
 	p.state = indexState{uid: uid, created: true, pk: pk, nextSeq: 1, settings: settings, base: settings}
 	p.reserved = true
 	p.entry(s, kindCreateIndex, params{PrimaryKey: pk, NodeSettings: forNodes}, nil, true)
-	p.names = append(p.names, func(r *registry, _ *indexHandle) {
-		if _, known := r.row(row.ID); !known {
-			_ = r.put(row) // its settings were written a moment ago
-		}
+	p.names = append(p.names, func(r *registry, h *indexHandle) {
+		_ = r.made(row, h) // its settings were written a moment ago
 	})
 	return nil
 }
 
 func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 	pk := w.assumedPK
-	if p.state.pk == "" {
-		p.state.pk = pk
-	}
 	n := w.docs.len()
 	if n == 0 {
 		s.final = map[string]int64{"indexedDocuments": 0}
 		return nil
 	}
 	s.staged = make(map[string]uint64, n)
-	seqs, base := make([]uint64, n), p.state.nextSeq
+	seqs, base, next := make([]uint64, n), p.state.nextSeq, p.state.nextSeq
 	consecutive := true
 	for i := range n {
 		id := string(w.docs.id(i))
@@ -202,17 +188,12 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 			seq = p.seqOf(id)
 		}
 		if seq == 0 {
-			seq = p.state.nextSeq
-			p.state.nextSeq++
+			seq = next
+			next++
 		}
-		if !again {
-			s.staged[id] = seq
-		}
+		s.staged[id] = seq
 		seqs[i] = seq
 		consecutive = consecutive && seq == base+uint64(i) //nolint:gosec // positions are not negative
-	}
-	for id, seq := range s.staged {
-		p.staged[id] = seq
 	}
 	q := w.p
 	q.PrimaryKey, q.Shards = pk, w.need.Slice()
@@ -228,6 +209,8 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 			return storeUnavailable(err)
 		}
 	}
+	p.state.pk, p.state.nextSeq = pk, next
+	maps.Copy(p.staged, s.staged)
 	e := p.entry(s, kindAddDocuments, q, w, false)
 	e.row.Seqs = ref
 	e.docs.Store(w.docs)
@@ -313,6 +296,10 @@ func (p *sequencePlan) takeBack(refused *entry) {
 	if p.state.deleted {
 		return
 	}
+	if refused.row.Kind == kindCreateIndex {
+		p.takeBackIndex(refused)
+		return
+	}
 	after := p.state.base.Clone()
 	kept := p.state.open[:0:0]
 	for _, o := range p.state.open {
@@ -336,6 +323,24 @@ func (p *sequencePlan) takeBack(refused *entry) {
 	p.steps = append(p.steps, s)
 }
 
+// takeBackIndex removes an index that a node refused to make from the others.
+func (p *sequencePlan) takeBackIndex(refused *entry) {
+	p.state.deleted = true
+	if row, ok := p.c.registry.row(p.handle.id); ok {
+		row.Deleted, row.Visible = true, false
+		p.batch.Indexes = append(p.batch.Indexes, &row)
+		p.names = append(p.names, func(r *registry, h *indexHandle) {
+			_ = r.put(&row) // a row that was read a moment ago
+			r.release(row.UID, h)
+		})
+	}
+	s := &planStep{}
+	e := p.entry(s, kindDeleteIndex, params{Undo: refused.row.LSN}, nil, true)
+	e.row.TaskUID = refused.row.TaskUID
+	p.batch.Entries = append(p.batch.Entries, e.row)
+	p.steps = append(p.steps, s)
+}
+
 // entry adds an entry to a step. everyone sends it to all nodes, otherwise it
 // goes to the owners of the shards that the write touches.
 func (p *sequencePlan) entry(s *planStep, kind string, q params, w *write, everyone bool) *entry {
@@ -349,6 +354,7 @@ func (p *sequencePlan) entry(s *planStep, kind string, q params, w *write, every
 	if w != nil {
 		e.row.Payload = w.payload
 	}
+	e.unsent.Store(int32(len(e.row.Nodes))) //nolint:gosec // a fleet is small
 	s.entries = append(s.entries, e)
 	return e
 }

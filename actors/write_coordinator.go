@@ -14,6 +14,7 @@ import (
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/payload"
 	"github.com/miroir-search/miroir/quorum"
+	"github.com/miroir-search/miroir/rawjson"
 	"github.com/miroir-search/miroir/store"
 	"github.com/miroir-search/miroir/topology"
 )
@@ -82,6 +83,7 @@ func (w *writeCoordinator) receive(ctx actor.Context) {
 		if w.reply == nil {
 			return // stopped before it began
 		}
+		w.leaveIndex()
 		w.timer.Stop()
 		w.unlink()
 		w.answer(&messages.TaskAccepted{Err: api.Internal("Miroir is stopping; whether the write was taken is unknown")})
@@ -105,6 +107,7 @@ func (w *writeCoordinator) finish(ctx actor.Context, a *messages.TaskAccepted) {
 func (w *writeCoordinator) start(ctx actor.Context, msg any) {
 	wr, apiErr := w.c.newWrite(msg)
 	if apiErr == nil {
+		w.w = wr
 		apiErr = w.c.place(wr)
 	}
 	if apiErr == nil {
@@ -114,9 +117,15 @@ func (w *writeCoordinator) start(ctx actor.Context, msg any) {
 		w.finish(ctx, &messages.TaskAccepted{Err: apiErr})
 		return
 	}
-	w.w = wr
 	wr.coordinator = ctx.Self()
 	w.submit()
+}
+
+// leaveIndex tells the registry that this write needs the index no longer.
+func (w *writeCoordinator) leaveIndex() {
+	if w.w != nil && w.w.handle != nil {
+		w.c.registry.leave(w.w.uid, w.w.handle)
+	}
 }
 
 func (w *writeCoordinator) submit() {
@@ -135,6 +144,7 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 		return
 	}
 	if m.moved {
+		w.leaveIndex()
 		w.w.handle = nil
 	}
 	w.w.fail, w.w.assumedPK = nil, ""
@@ -253,6 +263,9 @@ func (c *Cluster) newWrite(msg any) (*write, *api.Error) {
 			ids: m.IDs, received: len(m.IDs), body: mustJSON(m.IDs),
 		}, nil
 	case *messages.DeleteDocumentsByFilter:
+		if mayNameReserved(m.Filter) {
+			return nil, reservedField("filter")
+		}
 		return &write{uid: m.IndexUID, kind: kindDeleteByFilter, taskType: api.DocumentDeletion, metadata: m.CustomMetadata, filter: m.Filter}, nil
 	case *messages.ClearDocuments:
 		return &write{uid: m.IndexUID, kind: kindClear, taskType: api.DocumentDeletion, metadata: m.CustomMetadata}, nil
@@ -283,6 +296,11 @@ func newSettingsWrite(m *messages.UpdateSettings) (*write, *api.Error) {
 	patch, apiErr := api.DecodeSettings(value)
 	if apiErr != nil {
 		return nil, apiErr
+	}
+	for _, name := range memberNames(m.Patch) {
+		if value, _ := rawjson.Get(m.Patch, name); mayNameReserved(value) {
+			return nil, reservedField(name)
+		}
 	}
 	for _, tokens := range [][]string{patch.NonSeparatorTokens.Value(), patch.Dictionary.Value()} {
 		if i := slices.IndexFunc(tokens, func(t string) bool { return strings.ContainsAny(t, topology.Alphabet()) }); i >= 0 {

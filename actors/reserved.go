@@ -1,0 +1,47 @@
+package actors
+
+import (
+	"bytes"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/rawjson"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// reservedIn refuses a read that names a field of ours where names matter: what
+// is filtered, faceted, sorted or made distinct by it would show that it exists.
+func reservedIn(msg any) *api.Error {
+	var body []byte
+	switch m := msg.(type) {
+	case *messages.Search:
+		body = m.Body
+	case *messages.BrowseDocuments:
+		body = m.Body
+	}
+	if !mayNameReserved(body) {
+		return nil
+	}
+	var found []byte
+	_ = rawjson.EachMember(body, func(key, value []byte) bool {
+		if !rawjson.KeyEquals(key, "q") && mayNameReserved(value) {
+			found = key
+		}
+		return found == nil
+	}) // what is malformed is refused later, in a node's words
+	if found == nil {
+		return nil
+	}
+	return reservedField(string(found))
+}
+
+// mayNameReserved looks for the prefix as it stands, and for the escape that
+// would hide its first character.
+func mayNameReserved(text []byte) bool {
+	return bytes.Contains(text, []byte(topology.ReservedPrefix)) ||
+		bytes.Contains(text, []byte(`\u005f`)) || bytes.Contains(text, []byte(`\u005F`))
+}
+
+func reservedField(where string) *api.Error {
+	return api.Errorf("miroir_reserved_field", "Fields that begin with `%s` belong to Miroir and cannot be named in `%s`.", topology.ReservedPrefix, where)
+}
