@@ -40,11 +40,23 @@ func (c *Cluster) covered(iv *indexView) *coverEntry {
 func (c *Cluster) cover(iv *indexView, need topology.ShardSet, start int) topology.Cover {
 	groups := c.snap.Groups()
 	if need.Equal(iv.table.All()) {
-		e := c.covered(iv)
+		e, v := c.covered(iv), c.views.load()
+		best := topology.Cover{}
 		for i := range groups {
-			if covers := e.groups[(start+i)%groups]; covers[0].Missing.Empty() {
-				return c.leastBusy(covers)
+			covers := e.groups[(start+i)%groups]
+			if !covers[0].Missing.Empty() {
+				continue
 			}
+			cov := c.leastBusy(covers)
+			if v.agree(iv.row.ID, cov.Legs) {
+				return cov
+			}
+			if best.Legs == nil {
+				best = cov
+			}
+		}
+		if best.Legs != nil {
+			return best
 		}
 	}
 	v := c.views.load()

@@ -13,6 +13,8 @@ type degradation struct {
 	groups []int
 	shards topology.ShardSet
 	any    bool
+
+	settings bool // no group's nodes agree on the settings yet
 }
 
 const degradedShards = 64 // at most so many are listed
@@ -37,7 +39,7 @@ func (d *degradation) add(groups []int, shards topology.ShardSet) {
 // header is the value of X-Miroir-Degraded, empty when nothing is missing:
 // "groups=1; shards=3,7,11".
 func (d *degradation) header() string {
-	if !d.any {
+	if !d.any && !d.settings {
 		return ""
 	}
 	var b []byte
@@ -55,6 +57,12 @@ func (d *degradation) header() string {
 			b = append(b, "; "...)
 		}
 		b = d.shards.AppendList(append(b, "shards="...), degradedShards)
+	}
+	if d.settings {
+		if len(b) > 0 {
+			b = append(b, "; "...)
+		}
+		b = append(b, "settings"...)
 	}
 	return string(b)
 }

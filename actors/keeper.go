@@ -308,6 +308,9 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
 		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
 	}
+	if oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
+		k.c.views.setSettings(m.node, oe.e.row.IndexID, m.lsn)
+	}
 	k.persist(oe, m.node)
 	k.evaluate(oe)
 	if oe.task == nil && oe.e.p.Undo != 0 && oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {

@@ -70,6 +70,7 @@ type readCoordinator struct {
 	lastErr  error
 	answered bool
 	alone    bool
+	mixed    bool // the nodes asked have applied different settings
 	version  *nodeVersion
 }
 
@@ -136,6 +137,7 @@ func (r *readCoordinator) start(ctx actor.Context, m *startRead) {
 	cover := r.c.cover(m.job.index(), m.job.need(), group)
 	r.missing.AddAll(cover.Missing)
 	r.alone = len(cover.Legs) == 1
+	r.mixed = !r.c.views.load().agree(m.job.index().row.ID, cover.Legs)
 	for _, leg := range cover.Legs {
 		r.send(ctx, leg)
 	}
@@ -285,7 +287,7 @@ func (r *readCoordinator) conclude(ctx actor.Context) {
 		r.finish(ctx, &messages.Answer{Err: api.Internal(err.Error())})
 		return
 	}
-	d := degradation{snap: r.c.snap}
+	d := degradation{snap: r.c.snap, settings: r.mixed}
 	d.add(nil, r.missing)
 	if d.any {
 		r.c.metrics.degraded.Inc()

@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +15,9 @@ type view struct {
 	version uint64
 	states  []nodeState                    // by node
 	behind  []map[string]topology.ShardSet // by node: index id -> shards it has missed writes of
+	// settings holds, by index id, the entry of the newest settings that each
+	// node has applied; only while the nodes differ or have lately differed.
+	settings map[string][]int64
 }
 
 // views publishes the current view and serializes its changes.
@@ -37,7 +42,7 @@ func (v *views) setState(n topology.NodeIndex, s nodeState) {
 	if old.states[n] == s {
 		return
 	}
-	next := &view{version: old.version + 1, states: append([]nodeState(nil), old.states...), behind: old.behind}
+	next := &view{version: old.version + 1, states: append([]nodeState(nil), old.states...), behind: old.behind, settings: old.settings}
 	next.states[n] = s
 	v.current.Store(next)
 }
@@ -52,7 +57,7 @@ func (v *views) setBehind(n topology.NodeIndex, indexID string, shards topology.
 	if !had && shards.Empty() || had && was.Equal(shards) {
 		return
 	}
-	next := &view{version: old.version + 1, states: old.states, behind: append([]map[string]topology.ShardSet(nil), old.behind...)}
+	next := &view{version: old.version + 1, states: old.states, behind: append([]map[string]topology.ShardSet(nil), old.behind...), settings: old.settings}
 	m := make(map[string]topology.ShardSet, len(old.behind[n])+1)
 	for id, s := range old.behind[n] {
 		m[id] = s
@@ -64,6 +69,36 @@ func (v *views) setBehind(n topology.NodeIndex, indexID string, shards topology.
 	}
 	next.behind[n] = m
 	v.current.Store(next)
+}
+
+// setSettings publishes that a node has applied the settings of an entry.
+func (v *views) setSettings(n topology.NodeIndex, indexID string, lsn int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	old := v.current.Load()
+	next := &view{version: old.version + 1, states: old.states, behind: old.behind, settings: maps.Clone(old.settings)}
+	if next.settings == nil {
+		next.settings = map[string][]int64{}
+	}
+	applied := make([]int64, len(old.states))
+	copy(applied, old.settings[indexID])
+	applied[n] = max(applied[n], lsn)
+	next.settings[indexID] = applied
+	if slices.Min(applied) == slices.Max(applied) {
+		delete(next.settings, indexID)
+	}
+	v.current.Store(next)
+}
+
+// agree reports whether the nodes have applied the same settings of an index.
+func (w *view) agree(indexID string, legs []topology.Leg) bool {
+	applied := w.settings[indexID]
+	for _, l := range legs {
+		if applied != nil && applied[l.Node] != applied[legs[0].Node] {
+			return false
+		}
+	}
+	return true
 }
 
 // usable lists, by node, the shards of an index that may be read from it now.
