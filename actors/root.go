@@ -46,18 +46,19 @@ type toSequencerIfRunning struct {
 
 func (r *rootActor) spawnAll(ctx actor.Context) error {
 	c := r.c
-	var err error
-	c.keeper, err = ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &taskKeeper{c: c} }), "tasks")
+	// Everybody's PID must be known before the first of them runs.
+	child := func(name string) *actor.PID { return actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+name) }
+	c.keeper, c.door = child("tasks"), child("door")
+	for _, h := range c.nodes {
+		h.pid = child("node-" + h.node.ID)
+	}
+	_, err := ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &taskKeeper{c: c} }), "tasks")
 	if err != nil {
 		return fmt.Errorf("task keeper: %w", err)
 	}
-	c.door, err = ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &doorActor{c: c} }), "door")
+	_, err = ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &doorActor{c: c} }), "door")
 	if err != nil {
 		return fmt.Errorf("door: %w", err)
-	}
-	for _, h := range c.nodes {
-		// The handle must know the PID before the actor runs.
-		h.pid = actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/node-"+h.node.ID)
 	}
 	for _, h := range c.nodes {
 		if _, err := ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &nodeActor{c: c, h: h} }), "node-"+h.node.ID); err != nil {

@@ -395,12 +395,11 @@ func (c *Cluster) journal(w *write) *api.Error {
 	if w.fail != nil || w.docs == nil || w.docs.len() == 0 {
 		return nil
 	}
-	ref, err := c.store.Journal().Append(w.body)
-	if err != nil {
-		return storeUnavailable(err) //nolint:nilerr // the client is told why
+	var err error
+	if w.payload, err = c.store.Journal().Append(w.body); err == nil {
+		return nil
 	}
-	w.payload = ref
-	return nil
+	return storeUnavailable(err)
 }
 
 // failAlone records the failed task of a write to an index that does not exist.

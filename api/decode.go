@@ -105,7 +105,7 @@ func unknownMember(at At, code, key string, fields []Field, unknown func(key str
 	return UnknownField(code, at, key, names)
 }
 
-// Object makes an Into of DecodeObject.
+// ObjectInto makes an Into of DecodeObject.
 func ObjectInto(code string, fields func() []Field) Into {
 	return func(v Value, at At) *Error { return DecodeObject(v, at, code, fields()) }
 }

@@ -77,7 +77,7 @@ func (r *request) mediaType() string {
 
 // readJSON returns a JSON body after checking its type.
 func (r *request) readJSON() (api.Value, *api.Error) {
-	if _, err := r.readJSONType(); err != nil {
+	if err := r.readJSONType(); err != nil {
 		return api.Value{}, err
 	}
 	body, err := r.readBody()
@@ -97,13 +97,13 @@ func (r *request) object(fields ...api.Field) *api.Error {
 }
 
 // readJSONType checks that the body is said to be JSON.
-func (r *request) readJSONType() (string, *api.Error) {
+func (r *request) readJSONType() *api.Error {
 	switch t := r.mediaType(); t {
 	case api.ContentTypeJSON:
-		return t, nil
+		return nil
 	case "":
-		return "", api.MissingContentType(api.ContentTypeJSON)
+		return api.MissingContentType(api.ContentTypeJSON)
 	default:
-		return "", api.InvalidContentType(t, api.ContentTypeJSON)
+		return api.InvalidContentType(t, api.ContentTypeJSON)
 	}
 }

@@ -21,7 +21,7 @@ type change struct {
 	cleared map[uint64]bool
 	docs    map[uint64][]moved
 	forget  map[uint32]struct{}
-	// ended are other tasks that this one brought to an end.
+	// ended are other tasks that this one brought to an end or renamed.
 	ended []*record
 }
 

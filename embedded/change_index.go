@@ -41,7 +41,7 @@ func (ch *change) update(rec *record) outcome {
 		delete(c.indexes, x.uid)
 		c.mu.Unlock()
 		next.uid = *op.NewIndex
-		c.renameTasks(map[string]string{x.uid: next.uid}, rec.task.UID)
+		ch.renameTasks(map[string]string{x.uid: next.uid}, rec.task.UID)
 	}
 	ch.put(next)
 	return outcome{details: rec.task.Details}
@@ -81,7 +81,7 @@ func (ch *change) swap(rec *record) outcome {
 		}
 	}
 	c.mu.Unlock()
-	c.renameTasks(names, rec.task.UID)
+	ch.renameTasks(names, rec.task.UID)
 	return outcome{details: rec.task.Details}
 }
 
@@ -128,7 +128,8 @@ func (c *core) checkSwap(swaps []api.Swap) *api.Error {
 }
 
 // renameTasks lets earlier tasks follow their index to its new name; those that came later name what they mean.
-func (c *core) renameTasks(names map[string]string, before uint32) {
+func (ch *change) renameTasks(names map[string]string, before uint32) {
+	c := ch.core
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, uid := range c.order {
@@ -140,6 +141,7 @@ func (c *core) renameTasks(names map[string]string, before uint32) {
 			task := *rec.task
 			task.IndexUID = &to
 			c.records[uid] = &record{task: &task}
+			ch.ended = append(ch.ended, c.records[uid])
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 			return nil, insideQuery(i, err)
 		}
 	}
-	hits := fed.merge(m)
+	hits := fed.merge()
 	from := min(offset, len(hits))
 	hits = hits[from : from+min(limit, len(hits)-from)]
 	b := append([]byte(`{"hits":[`), fed.encode(hits)...)
@@ -66,11 +66,10 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 		res.TotalPages = (res.Total + perPage - 1) / perPage
 	}
 	b = appendPaging(b, res)
-	b, err := fed.appendFacets(b, f)
-	if err != nil {
-		return nil, err
+	b = fed.appendFacets(b, f)
+	if !r.core.legacy {
+		b = jsonMember(b, "requestUid", newRequestUID())
 	}
-	b = jsonMember(b, "requestUid", newRequestUID())
 	if r.metadataWanted() {
 		b = jsonMember(b, "metadata", fed.metadata)
 	}
@@ -209,7 +208,7 @@ func (fed *federation) total() int {
 }
 
 // merge orders the hits; a document found by several queries keeps its best place.
-func (fed *federation) merge(m *api.MultiSearch) []fedHit {
+func (fed *federation) merge() []fedHit {
 	slices.SortStableFunc(fed.hits, func(a, b fedHit) int {
 		return engine.CompareScores(a.hit.Scores, a.weight, b.hit.Scores, b.weight)
 	})
@@ -243,9 +242,9 @@ type indexFacets struct {
 }
 
 // appendFacets writes the facets, by index or merged.
-func (fed *federation) appendFacets(b []byte, f *api.Federation) ([]byte, *api.Error) {
+func (fed *federation) appendFacets(b []byte, f *api.Federation) []byte {
 	if len(fed.facets) == 0 {
-		return b, nil
+		return b
 	}
 	if f.MergeFacets == nil {
 		b = append(member(b, "facetsByIndex"), '{')
@@ -253,7 +252,7 @@ func (fed *federation) appendFacets(b []byte, f *api.Federation) ([]byte, *api.E
 			res := fed.facets[uid]
 			b = jsonMember(b, uid, indexFacets{res.FacetDistribution, floatStats(res.FacetStats)})
 		}
-		return append(b, '}'), nil
+		return append(b, '}')
 	}
 	limit := api.DefaultMaxValuesPerFacet
 	if f.MergeFacets.MaxValuesPerFacet != nil {
@@ -261,7 +260,7 @@ func (fed *federation) appendFacets(b []byte, f *api.Federation) ([]byte, *api.E
 	}
 	dist, stats := mergeFacets(fed.facets, limit)
 	b = jsonMember(b, "facetDistribution", dist)
-	return jsonMember(b, "facetStats", floatStats(stats)), nil
+	return jsonMember(b, "facetStats", floatStats(stats))
 }
 
 // mergeFacets adds the counts of all indexes, value by value, in alphabetical order.

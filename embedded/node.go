@@ -107,7 +107,7 @@ func (n *Node) Restart() error {
 }
 
 func (n *Node) listen() error {
-	l, err := net.Listen("tcp", n.addr)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", n.addr)
 	if err != nil {
 		return err
 	}

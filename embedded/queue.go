@@ -2,7 +2,9 @@ package embedded
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -79,6 +81,9 @@ func (c *core) enqueue(kind string, op *operation, details *api.Details, metadat
 		c.publish(rec)
 		c.mu.Unlock()
 	})
+	if errors.Is(err, errStoreStopped) {
+		panic(http.ErrAbortHandler) // the node is gone: its connections are cut
+	}
 	if err != nil {
 		return nil, api.Internal(fmt.Sprintf("write task: %v", err))
 	}

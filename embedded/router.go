@@ -72,7 +72,7 @@ func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler {
+		if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, never wrapped
 			panic(p)
 		}
 		c.opt.Logger.WithField("stack", string(debug.Stack())).Errorf("panic in %s %s: %v", r.Method, r.URL.Path, p)
@@ -185,7 +185,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", api.ContentTypeJSON)
 	w.WriteHeader(status)
 	// a client that has left cannot be told
-	_, _ = w.Write(data)
+	_, _ = w.Write(data) //nolint:gosec // JSON, and said to be
 }
 
 func writeError(w http.ResponseWriter, e *api.Error) {

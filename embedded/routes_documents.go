@@ -159,7 +159,7 @@ func deletionDetails(ids int) *api.Details {
 }
 
 func deleteBatch(r *request) (*reply, *api.Error) {
-	if _, err := r.readJSONType(); err != nil {
+	if err := r.readJSONType(); err != nil {
 		return nil, err
 	}
 	body, err := r.readBody()

@@ -30,7 +30,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer func() {
 			if p := recover(); p == nil {
 				done <- nil
-			} else if p == http.ErrAbortHandler {
+			} else if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, never wrapped
 				done <- fmt.Errorf("read from embedded node: %w", io.ErrUnexpectedEOF)
 			} else {
 				t.node.opt.Logger.WithField("stack", string(debug.Stack())).Errorf("panic: %v", p)

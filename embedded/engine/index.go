@@ -24,9 +24,8 @@ func New(s Settings) *Index {
 
 // pending is the state a document will have after the batch so far.
 type pending struct {
-	doc     json.RawMessage // as given; nil when removed
-	value   *jsonValue      // parsed
-	created bool            // not there before the batch
+	doc   json.RawMessage // as given; nil when removed
+	value *jsonValue      // parsed
 }
 
 // Apply carries out a batch. On an error, which is an *Error where the client
@@ -62,7 +61,6 @@ type planner struct {
 	docs     map[string]*pending
 	order    []string // ids in docs, in order of first appearance
 	cleared  bool
-	live     int // documents of the core that the batch has not removed
 	settings *Settings
 	restore  bool
 }

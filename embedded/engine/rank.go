@@ -61,7 +61,6 @@ type scorer struct {
 	doc    *document
 	places [][]place // by node
 	paths  []path
-	spare  []path
 	arena  []step
 }
 

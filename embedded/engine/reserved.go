@@ -113,15 +113,16 @@ func (d *document) setVectors(name string, e embeddings) {
 func (x *extractor) settleVectors() error {
 	lacking := x.lacking
 	x.lacking = nil
-	for _, name := range sortedKeys(lacking) {
-		ids := lacking[name]
-		more := ""
-		if len(ids) > 1 {
-			more = fmt.Sprintf(" and at least %d other document(s)", len(ids)-1)
-		}
-		return &Error{Code: "vector_embedding_error", OfIndex: true, Message: fmt.Sprintf("While embedding documents for embedder `%s`: no vectors provided for document `%s`%s\n- Note: `%s` has `source: userProvided`, so documents must provide embeddings as an array in `_vectors.%s`.\n- Hint: opt-out for a document with `_vectors.%s: null`", name, ids[0], more, name, name, name)}
+	names := sortedKeys(lacking)
+	if len(names) == 0 {
+		return nil
 	}
-	return nil
+	name := names[0]
+	ids, more := lacking[name], ""
+	if len(ids) > 1 {
+		more = fmt.Sprintf(" and at least %d other document(s)", len(ids)-1)
+	}
+	return &Error{Code: "vector_embedding_error", OfIndex: true, Message: fmt.Sprintf("While embedding documents for embedder `%s`: no vectors provided for document `%s`%s\n- Note: `%s` has `source: userProvided`, so documents must provide embeddings as an array in `_vectors.%s`.\n- Hint: opt-out for a document with `_vectors.%s: null`", name, ids[0], more, name, name, name)}
 }
 
 func text(v *jsonValue) string { return string(v.appendTo(nil)) }

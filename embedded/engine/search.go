@@ -194,9 +194,7 @@ func (s *search) hits(ctx context.Context, p page) (*outcome, error) {
 
 // order runs one kind of search.
 func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, error) {
-	if err := s.match(kind); err != nil {
-		return nil, err
-	}
+	s.match(kind)
 	threshold := s.q.RankingScoreThreshold
 	distinct := s.q.Distinct
 	if distinct == "" {
@@ -227,7 +225,7 @@ func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, e
 }
 
 // match finds the matching documents and the rules that order them.
-func (s *search) match(kind queryKind) error {
+func (s *search) match(kind queryKind) {
 	s.g, s.m = nil, nil
 	s.total = s.universe
 	if kind == byKeywords {
@@ -247,7 +245,7 @@ func (s *search) match(kind queryKind) error {
 		if kind == byVector {
 			s.similar = s.c.similarities(s.q.Hybrid.Embedder, s.q.Vector, s.total)
 		}
-		return nil
+		return
 	}
 	s.levels = s.m.levels(s.q.MatchingStrategy, s.total)
 	s.total = roaring.New()
@@ -262,7 +260,6 @@ func (s *search) match(kind queryKind) error {
 		s.levels = []matchLevel{{docs: s.total}}
 		s.m = nil
 	}
-	return nil
 }
 
 // thin applies the score threshold and the distinct attribute to hits in

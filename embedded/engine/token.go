@@ -202,7 +202,7 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 	wordStart, current := -1, scriptOther
 	for i := 0; i < len(text); {
 		n, kind := t.match(text[i:], ascii)
-		if n == 0 {
+		if n == 0 { //nolint:nestif // one character, by its script
 			r, size := rune(text[i]), 1
 			if r >= utf8.RuneSelf {
 				r, size = utf8.DecodeRuneInString(text[i:])
