@@ -393,13 +393,13 @@ func taskError(err error) *api.Error {
 // needs none.
 func (c *Cluster) journal(w *write) *api.Error {
 	if w.fail != nil || w.docs == nil || w.docs.len() == 0 {
-		return nil
+		return nil //nolint:nilerr // the task tells of fail, the request goes on
 	}
 	var err error
-	if w.payload, err = c.store.Journal().Append(w.body); err == nil {
-		return nil
+	if w.payload, err = c.store.Journal().Append(w.body); err != nil {
+		return storeUnavailable(err)
 	}
-	return storeUnavailable(err)
+	return nil
 }
 
 // failAlone records the failed task of a write to an index that does not exist.
