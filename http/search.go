@@ -28,7 +28,24 @@ func searchPost(c *call) error {
 	if err != nil {
 		return err
 	}
-	return search(c, body)
+	return wordsBeforeIndex(body, search(c, body))
+}
+
+// wordsBeforeIndex gives the error of a body that is wrong in itself before that
+// of an index that is not there, as Meilisearch does. No node was asked then.
+func wordsBeforeIndex(body []byte, err error) error {
+	var e *api.Error
+	if !errors.As(err, &e) || e.Code != "index_not_found" {
+		return err
+	}
+	v, wrong := api.ParseJSON(body)
+	if wrong != nil {
+		return malformed(wrong)
+	}
+	if _, bad := api.DecodeSearch(v); bad != nil {
+		return bad
+	}
+	return err
 }
 
 // searchGet turns the parameters into a body.

@@ -152,6 +152,9 @@ func (c *client) newRequest(ctx context.Context, address string, r *Request) (*h
 	case r.Body != nil:
 		body, length = newBytesReader(r.Body), int64(len(r.Body))
 	}
+	if length == 0 {
+		body = nil // or net/http would send it in pieces
+	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, address+r.Path, body)
 	if err != nil {
 		return nil, fmt.Errorf("build request: %w", err)
