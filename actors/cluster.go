@@ -143,7 +143,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	c := newCluster(o, snap)
+	figures, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	c := newCluster(o, snap, figures)
 	if err := c.checkPlacement(ctx); err != nil {
 		return nil, err
 	}
@@ -166,10 +170,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func newCluster(o Options, snap *topology.Snapshot) *Cluster {
+func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
 	c := &Cluster{
 		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client, snap: snap,
-		views: newViews(len(snap.Nodes())), registry: newRegistry(snap), metrics: newMetrics(o.Registerer),
+		views: newViews(len(snap.Nodes())), registry: newRegistry(snap), metrics: figures,
 		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{},
 	}
 	if c.log == nil {

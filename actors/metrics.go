@@ -1,6 +1,10 @@
 package actors
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are the figures of the engine room. Labels are bounded: actor kinds,
 // node ids, states, outcomes.
@@ -15,7 +19,7 @@ type metrics struct {
 	degraded  prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_actor_panics_total", Help: "Panics that were contained, by kind of actor.",
@@ -42,8 +46,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "miroir_reads_degraded_total", Help: "Reads answered without some shards.",
 		}),
 	}
-	if reg != nil {
-		reg.MustRegister(m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded)
+	if reg == nil {
+		return m, nil
 	}
-	return m
+	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded} {
+		if err := reg.Register(col); err != nil {
+			return nil, fmt.Errorf("register metrics; give every cluster a registerer of its own or wrap it with a label: %w", err)
+		}
+	}
+	return m, nil
 }

@@ -35,7 +35,7 @@ func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 	if keys == nil {
 		return all, nil
 	}
-	if slices.Contains(keys, "sortableAttributes") || slices.Contains(keys, "rankingRules") {
+	if slices.Contains(keys, "sortableAttributes") || slices.Contains(keys, "rankingRules") || slices.Contains(keys, "distinctAttribute") {
 		keys = append(slices.Clone(keys), "displayedAttributes")
 	}
 	wanted := func(key []byte) bool {
@@ -77,13 +77,18 @@ func matchesShardField(pattern string) bool {
 
 // addedDisplayed lists the attributes that nodes must show beyond what the
 // client displays: the insertion number, and what hits are ordered by, because
-// nodes hide the values of hidden attributes in ranking details too.
+// nodes hide the values of hidden attributes in ranking details too, and what hits
+// are made distinct by.
 func addedDisplayed(s *api.Settings) []string {
 	if slices.Contains(s.DisplayedAttributes, "*") {
 		return nil
 	}
 	add := []string{topology.SeqField}
-	for _, f := range slices.Concat(s.SortableAttributes, ruleFields(s.RankingRules)) {
+	needed := slices.Concat(s.SortableAttributes, ruleFields(s.RankingRules))
+	if s.DistinctAttribute != nil {
+		needed = append(needed, *s.DistinctAttribute)
+	}
+	for _, f := range needed {
 		if !slices.Contains(s.DisplayedAttributes, f) && !slices.Contains(add, f) {
 			add = append(add, f)
 		}

@@ -32,7 +32,9 @@ type searchParams struct {
 	words    bool   // there is something to search for
 	sorted   bool
 	semantic bool
-	odd      bool // something is not of its type: a node will say so
+	// distinctToo is retrieved from legs beyond what the client retrieves.
+	distinctToo string
+	odd         bool // something is not of its type: a node will say so
 }
 
 // replaced are the members that legs are sent our own values of.
@@ -62,7 +64,33 @@ func parseSearch(body []byte, iv *indexView) searchParams {
 		return true
 	})
 	p.odd = p.odd || err != nil
+	p.seeDistinct()
 	return p
+}
+
+// seeDistinct makes sure that legs show the values that hits are made distinct
+// by, although the client may not want to see them.
+func (p *searchParams) seeDistinct() {
+	if p.odd || p.spec.Distinct == "" || p.retrieve == nil {
+		return
+	}
+	top, _, _ := strings.Cut(p.spec.Distinct, ".")
+	shown, neighbour := false, false
+	_ = rawjson.EachElement(p.retrieve, func(v []byte) bool {
+		text, err := rawjson.AppendUnquoted(nil, v)
+		p.odd = p.odd || err != nil
+		name := string(text)
+		shown = shown || name == "*" || name == p.spec.Distinct || strings.HasPrefix(p.spec.Distinct, name+".")
+		neighbour = neighbour || strings.HasPrefix(name, top+".")
+		return true
+	}) // the list is part of valid JSON
+	if shown {
+		return
+	}
+	p.distinctToo = p.spec.Distinct
+	if !neighbour {
+		p.spec.Strip = append(slices.Clone(p.spec.Strip), top)
+	}
 }
 
 func (p *searchParams) member(name string, value []byte) {
@@ -141,6 +169,9 @@ func (j *searchJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, 
 		body = append(body, j.p.retrieve[:len(j.p.retrieve)-1]...)
 		if strings.TrimSpace(string(j.p.retrieve[1:len(j.p.retrieve)-1])) != "" {
 			body = append(body, ',')
+		}
+		if j.p.distinctToo != "" {
+			body = append(rawjson.AppendString(body, j.p.distinctToo), ',')
 		}
 		body = append(body, `"`+topology.SeqField+`"],`...)
 	}
