@@ -117,7 +117,7 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 	if err != nil {
 		return &restored{err: err}
 	}
-	res := &restored{tasks: map[int64]*store.Task{}}
+	res := &restored{tasks: map[int64]*store.Task{}, seqs: map[int64]map[string]uint64{}}
 	for _, row := range st.Indexes {
 		if row.ID == h.id {
 			res.index = row
@@ -135,6 +135,12 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 			return &restored{err: err}
 		}
 		res.entries = append(res.entries, e)
+		if res.tasks[row.TaskUID] == nil {
+			continue
+		}
+		if res.seqs[row.LSN], err = c.restoreSeqs(e); err != nil {
+			return &restored{err: err}
+		}
 	}
 	raw, err := c.store.Value(ctx, seqKey(h.id))
 	if err == nil {
@@ -143,6 +149,26 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 		}
 	}
 	return res
+}
+
+// restoreSeqs reads from the journal which insertion numbers an entry gives to
+// ids; 0 for those that it deletes.
+func (c *Cluster) restoreSeqs(e *entry) (map[string]uint64, error) {
+	if e.row.Kind != kindAddDocuments && e.row.Kind != kindDeleteByID {
+		return nil, nil
+	}
+	d, err := c.loadDocuments(e)
+	if err != nil {
+		return nil, err
+	}
+	seqs := make(map[string]uint64, d.len())
+	for i := range d.len() {
+		seqs[string(d.id(i))] = 0
+		if e.row.Kind == kindAddDocuments {
+			seqs[string(d.id(i))] = d.seq(i)
+		}
+	}
+	return seqs, nil
 }
 
 // commitNode records that a node is ours, and its last task.

@@ -21,6 +21,7 @@ type (
 		nextSeq     uint64
 		entries     []*entry
 		tasks       map[int64]*store.Task
+		seqs        map[int64]map[string]uint64 // by LSN: what unsettled entries do to ids
 		err         error
 	}
 	// restoreDue starts reading the store.
@@ -201,7 +202,16 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 	}
 	for _, e := range m.entries {
 		a.state.replay(e)
-		a.lastLSN, a.barrier = e.row.LSN, e.row.LSN
+		a.lastLSN = e.row.LSN
+		switch {
+		case m.tasks[e.row.TaskUID] == nil: // settled
+		case e.row.Kind == kindClear:
+			a.overlay.clear(e.row.LSN)
+		case e.row.Kind == kindDeleteByFilter:
+			a.barrier = e.row.LSN
+		default:
+			a.overlay.put(e.row.LSN, m.seqs[e.row.LSN])
+		}
 	}
 	a.publishPK()
 	byTask := map[int64][]*entry{}
@@ -217,8 +227,8 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		a.dispatch(byTask[uid], nil)
 	}
 	a.ready = true
-	if a.settledLSN < a.barrier {
-		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.barrier, replyTo: self})
+	if a.settledLSN < a.lastLSN {
+		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.lastLSN, replyTo: self})
 	}
 	a.pump()
 }
