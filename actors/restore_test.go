@@ -1,7 +1,9 @@
 package actors
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/messages"
 )
@@ -33,5 +35,27 @@ func TestWritesGoOnAfterARestartWhileNodesAreStillWorking(t *testing.T) {
 	done := f.ended(int64(deletion.Task.TaskUID))
 	if string(done.Details) != `{"providedIds":3,"deletedDocuments":2,"originalFilter":null}` {
 		t.Errorf("details of the deletion: %s", done.Details)
+	}
+}
+
+// A write that cannot get its place in time must not be carried out later.
+func TestAWriteThatWaitsTooLongIsNotTaken(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	f.must(adding("films", manyDocs(0, 4, "x")))
+	f.must(&messages.UpdateSettings{IndexUID: "films", Patch: []byte(`{"filterableAttributes":["n"]}`)})
+	f.nodes[0].PauseTasks()
+	if a := f.write(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n > 1"`)}); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	f.c.opts.WriteTimeout = 50 * time.Millisecond // no other write is under way
+	late := f.write(adding("films", manyDocs(50, 1, "late")))
+	f.nodes[0].ResumeTasks()
+	if late.Err == nil || late.Err.Code != "miroir_overloaded" || late.Task != nil {
+		t.Fatalf("answered with %+v", late)
+	}
+	f.c.opts.WriteTimeout = 10 * time.Second
+	f.must(adding("films", manyDocs(60, 1, "after")))
+	if got := f.documentsOf("films"); strings.Contains(got, "late") {
+		t.Errorf("the write was carried out: %s", got)
 	}
 }

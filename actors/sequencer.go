@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -41,6 +42,8 @@ type (
 	// settled says that all entries of the index up to lsn are carried out
 	// wherever the index may be read.
 	settled struct{ lsn int64 }
+	// withdraw asks for a write that still waits to be forgotten.
+	withdraw struct{ w *write }
 	// takeBack asks for settings to be taken back that a node refused.
 	takeBack struct{ entry *entry }
 )
@@ -107,6 +110,8 @@ func (a *sequencer) receive(ctx actor.Context) {
 	case *write:
 		a.queue = append(a.queue, m)
 		a.pump()
+	case *withdraw:
+		a.onWithdraw(m)
 	case *takeBack:
 		a.undo = append(a.undo, m.entry)
 		a.pump()
@@ -124,6 +129,18 @@ func (a *sequencer) receive(ctx actor.Context) {
 	case *crash:
 		panic("asked to crash: " + m.why)
 	}
+}
+
+// onWithdraw answers a write that waits that it was not taken. One that has been
+// given its place is answered by its commit.
+func (a *sequencer) onWithdraw(m *withdraw) {
+	i := slices.Index(a.queue, m.w)
+	if i < 0 {
+		return
+	}
+	a.queue = slices.Delete(a.queue, i, i+1)
+	a.c.tell(m.w.coordinator, &unsequenced{api.NewError("miroir_overloaded",
+		"The write waited too long for earlier writes of its index. Nothing was written; send it again.")})
 }
 
 func (a *sequencer) started(self *actor.PID) {

@@ -42,6 +42,8 @@ type writeCoordinator struct {
 	tallies  []*tally
 	answered bool
 	resolves int
+	// withdrawn says that the sequencer was asked to forget the write.
+	withdrawn bool
 }
 
 // tally counts the replies to one entry of the write.
@@ -199,8 +201,18 @@ func (w *writeCoordinator) conclude(ctx actor.Context) {
 	w.decide(ctx)
 }
 
+// withdrawWait is how long a sequencer has to answer that a write still waited.
+const withdrawWait = 500 * time.Millisecond
+
 func (w *writeCoordinator) onDeadline(ctx actor.Context) {
 	if w.answered {
+		return
+	}
+	if w.task == nil && !w.withdrawn && w.w != nil && w.w.handle != nil {
+		w.withdrawn = true
+		w.c.tell(w.c.root, &toSequencerIfRunning{w.w.handle.id, &withdraw{w.w}})
+		self := ctx.Self()
+		w.timer = time.AfterFunc(withdrawWait, func() { w.c.tell(self, &writeDeadline{}) })
 		return
 	}
 	if w.task == nil {
