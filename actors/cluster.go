@@ -148,10 +148,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	c := newCluster(o, snap, figures)
-	if err := c.checkPlacement(ctx); err != nil {
+	if err := c.restoreRegistry(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.restoreRegistry(ctx); err != nil {
+	if err := c.checkPlacement(ctx); err != nil {
 		return nil, err
 	}
 	for _, h := range c.nodes {
@@ -207,7 +207,7 @@ type placement struct {
 const placementKey = "placement"
 
 // checkPlacement refuses a topology other than the one the data lies in. A node
-// may have a new address.
+// may have a new address, and as long as there is no index anything may change.
 func (c *Cluster) checkPlacement(ctx context.Context) error {
 	now := placement{Nodes: c.snap.Nodes(), ReplicationFactor: c.snap.ReplicationFactor()}
 	raw, err := c.store.Value(ctx, placementKey)
@@ -216,7 +216,7 @@ func (c *Cluster) checkPlacement(ctx context.Context) error {
 		if err := json.Unmarshal(raw, &was); err != nil {
 			return fmt.Errorf("read the placement: %w", err)
 		}
-		if err := samePlacement(was, now); err != nil {
+		if err := samePlacement(was, now); err != nil && c.registry.any() {
 			return err
 		}
 	} else if !errors.Is(err, store.ErrNotFound) {

@@ -173,6 +173,9 @@ type nodeAnswerError struct {
 }
 
 func (e *nodeAnswerError) Error() string {
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		return fmt.Sprintf("it refused our key; set MIROIR_NODE_KEY to the master key of the nodes (it answered %d: %.200s)", e.Status, e.Body)
+	}
 	return fmt.Sprintf("it answered %d: %.200s", e.Status, e.Body)
 }
 

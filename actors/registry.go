@@ -137,6 +137,13 @@ func (r *registry) put(rows ...*store.Index) error {
 	return nil
 }
 
+// any reports whether there is an index at all, visible or not.
+func (r *registry) any() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.rows) > 0
+}
+
 // row is a copy of an index's row, to be changed and put back.
 func (r *registry) row(id string) (store.Index, bool) {
 	r.mu.Lock()

@@ -60,6 +60,9 @@ func (c *Config) Warnings() []string {
 	} else if len(c.MasterKey) < MinKeyBytes {
 		out = append(out, fmt.Sprintf("the master key has %d bytes; production will ask for at least %d", len(c.MasterKey), MinKeyBytes))
 	}
+	if c.Resharding.Enabled {
+		out = append(out, "resharding.enabled has no effect yet: this version cannot reshard")
+	}
 	return out
 }
 

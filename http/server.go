@@ -147,7 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Start() error {
 	var err error
 	if s.apiLn, err = listen(s.opts.Addr); err != nil {
-		return fmt.Errorf("listen for the API: %w", err)
+		return fmt.Errorf("listen for the API (--http-addr chooses another address): %w", err)
 	}
 	s.api = s.newServer(s)
 	s.api.TLSConfig = s.opts.TLS

@@ -38,6 +38,9 @@ func (p *program) prepare(cmd *cobra.Command, r *remote) error {
 		return err
 	}
 	r.url = strings.TrimSuffix(r.url, "/")
+	if !strings.HasPrefix(r.url, "http://") && !strings.HasPrefix(r.url, "https://") {
+		return usageError{fmt.Errorf("--url: %q must be a URL such as http://127.0.0.1:7700", r.url)}
+	}
 	if given != "" {
 		return nil
 	}
@@ -80,6 +83,9 @@ func (r *remote) get(ctx context.Context, path string) ([]byte, error) {
 	}
 	var e api.Error
 	if json.Unmarshal(body, &e) == nil && e.Code != "" {
+		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+			return nil, fmt.Errorf("the proxy answered %d %s: %s Set MIROIR_ADMIN_KEY or MIROIR_MASTER_KEY", resp.StatusCode, e.Code, e.Message)
+		}
 		return nil, fmt.Errorf("the proxy answered %d %s: %s", resp.StatusCode, e.Code, e.Message)
 	}
 	return nil, fmt.Errorf("%s%s answered %d; is a Miroir proxy there?", r.url, path, resp.StatusCode)

@@ -157,7 +157,7 @@ func welcome(c *config.Config, o devOptions, addr, metrics, dir string) string {
 	line("")
 	line("  curl%s -X POST '%s/_miroir/dev/nodes/%s/stop'", auth, url, c.Nodes[0].ID)
 	line("  curl%s '%s/indexes/films/search?q=mirror'", auth, url)
-	line("  miroir status --url %s", url)
+	line("  ./bin/miroir status --url %s", url)
 	line("  curl%s -X POST '%s/_miroir/dev/nodes/%s/start'", auth, url, c.Nodes[0].ID)
 	line("")
 	line("Ctrl-C stops everything.")
