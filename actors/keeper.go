@@ -201,6 +201,7 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 		p := oe.parts[n]
 		p.state, p.nodeTasks, p.err = d.State, d.NodeTasks, d.Error
 		_ = json.Unmarshal(d.Details, &p.details) // written by us
+		k.showSettings(oe, n)
 	}
 	for _, oe := range k.entries {
 		k.evaluate(oe)
@@ -308,9 +309,7 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
 		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
 	}
-	if oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
-		k.c.views.setSettings(m.node, oe.e.row.IndexID, m.lsn)
-	}
+	k.showSettings(oe, m.node)
 	k.persist(oe, m.node)
 	k.evaluate(oe)
 	if oe.task == nil && oe.e.p.Undo != 0 && oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
@@ -407,6 +406,13 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 		k.c.registry.forget(row.IndexID)
 	}
 	k.c.store.CommitLazily(b)
+}
+
+// showSettings publishes that a node has applied the settings of an entry.
+func (k *taskKeeper) showSettings(oe *openEntry, n topology.NodeIndex) {
+	if oe.e.row.Kind == kindSettings && oe.parts[n].state == store.DeliveryApplied {
+		k.c.views.setSettings(n, oe.e.row.IndexID, oe.e.row.LSN)
+	}
 }
 
 // correct turns the verdict of an entry that was given up, but that some node has

@@ -59,3 +59,17 @@ func TestAWriteThatWaitsTooLongIsNotTaken(t *testing.T) {
 		t.Errorf("the write was carried out: %s", got)
 	}
 }
+
+// Who has applied which settings must be known again after a restart, or a node
+// that catches up later would seem to differ from the others for ever.
+func TestNodesAgreeOnSettingsAgainAfterARestart(t *testing.T) {
+	f := newFleet(t, 2, 2, 1)
+	f.must(adding("films", manyDocs(0, 4, "x")))
+	f.down(1)
+	f.must(&messages.UpdateSettings{IndexUID: "films", Patch: []byte(`{"sortableAttributes":["n"]}`)})
+	f.stop()
+	f.start()
+	f.up(1)
+	f.untilState(1, stateReady)
+	f.eventually("all nodes agree on the settings", func() bool { return len(f.c.views.load().settings) == 0 })
+}
