@@ -29,11 +29,7 @@ func (d *degradation) add(groups []int, shards topology.ShardSet) {
 			d.groups = append(d.groups, g)
 		}
 	}
-	if d.shards.Empty() {
-		d.shards = shards.Clone()
-	} else {
-		d.shards.AddAll(shards)
-	}
+	d.shards = d.shards.Or(shards)
 }
 
 // header is the value of X-Miroir-Degraded, empty when nothing is missing:

@@ -31,9 +31,13 @@ func newDocumentJob(iv *indexView, id string, query url.Values) *documentJob {
 	return j
 }
 
-func (j *documentJob) index() *indexView             { return j.iv }
-func (j *documentJob) need() topology.ShardSet       { return j.shard }
-func (j *documentJob) original() *nodeclient.Request { return nil }
+func (j *documentJob) scatters() []scatter     { return []scatter{j} }
+func (j *documentJob) index() *indexView       { return j.iv }
+func (j *documentJob) need() topology.ShardSet { return j.shard }
+
+func (j *documentJob) original(refuser topology.NodeIndex) (topology.NodeIndex, *nodeclient.Request) {
+	return refuser, nil
+}
 
 func (j *documentJob) request(topology.Leg, bool) (*nodeclient.Request, error) {
 	return &nodeclient.Request{
@@ -41,8 +45,9 @@ func (j *documentJob) request(topology.Leg, bool) (*nodeclient.Request, error) {
 	}, nil
 }
 
-func (j *documentJob) join(bodies [][]byte, _ bool, _ *nodeVersion) ([]byte, error) {
-	return merge.StripDocument(make([]byte, 0, len(bodies[0])), bodies[0]), nil
+func (j *documentJob) join(in []gathered) (outcome, error) {
+	doc := in[0].bodies[0]
+	return answered(merge.StripDocument(make([]byte, 0, len(doc)), doc), nil)
 }
 
 // browseJob lists documents.
@@ -118,12 +123,18 @@ func (j *browseJob) readSort(value []byte) {
 	j.odd = j.odd || err != nil
 }
 
+func (j *browseJob) scatters() []scatter     { return []scatter{j} }
 func (j *browseJob) index() *indexView       { return j.iv }
 func (j *browseJob) need() topology.ShardSet { return j.iv.table.All() }
 
 func (j *browseJob) path() string { return "/indexes/" + j.iv.row.ID + "/documents" }
 
-func (j *browseJob) original() *nodeclient.Request {
+func (j *browseJob) original(refuser topology.NodeIndex) (topology.NodeIndex, *nodeclient.Request) {
+	return refuser, j.asked()
+}
+
+// asked is the listing as the client wrote it.
+func (j *browseJob) asked() *nodeclient.Request {
 	if j.isGet {
 		path := j.path()
 		if j.query != "" {
@@ -138,7 +149,7 @@ var browseReplaced = map[string]bool{"offset": true, "limit": true, "filter": tr
 
 func (j *browseJob) request(leg topology.Leg, _ bool) (*nodeclient.Request, error) {
 	if j.odd {
-		return j.original(), nil
+		return j.asked(), nil
 	}
 	body := rawjson.Remove(nil, j.body, func(key []byte) bool {
 		name, err := rawjson.Unquote(key)
@@ -191,8 +202,8 @@ func (j *browseJob) added() []string {
 	return add
 }
 
-func (j *browseJob) join(bodies [][]byte, _ bool, _ *nodeVersion) ([]byte, error) {
+func (j *browseJob) join(in []gathered) (outcome, error) {
 	spec := j.spec
 	spec.Strip = j.added()
-	return merge.Documents(nil, &spec, bodies)
+	return answered(merge.Documents(nil, &spec, in[0].bodies))
 }

@@ -22,14 +22,19 @@ import (
 type fixedNodes struct {
 	page     []byte
 	searches atomic.Int64
-	mu       sync.Mutex
-	tasks    map[string]int64 // by address
-	markers  map[string][]byte
+	// asked, when set, answers the calls below /asked/ instead.
+	asked   func(ctx context.Context, address string, r *nodeclient.Request) (*nodeclient.Response, error)
+	mu      sync.Mutex
+	tasks   map[string]int64 // by address
+	markers map[string][]byte
 }
 
 func (f *fixedNodes) Close() {}
 
-func (f *fixedNodes) Do(_ context.Context, address string, r *nodeclient.Request) (*nodeclient.Response, error) {
+func (f *fixedNodes) Do(ctx context.Context, address string, r *nodeclient.Request) (*nodeclient.Response, error) {
+	if strings.HasPrefix(r.Path, "/asked/") {
+		return f.asked(ctx, address, r)
+	}
 	if strings.HasSuffix(r.Path, "/search") {
 		f.searches.Add(1)
 		return &nodeclient.Response{Status: http.StatusOK, Body: f.page}, nil
@@ -86,7 +91,7 @@ func searchPage(n int) []byte {
 }
 
 // startFixed runs a cluster over fixedNodes with one index "films".
-func startFixed(tb testing.TB, nodes, copies int) (*Cluster, *fixedNodes) {
+func startFixed(tb testing.TB, nodes, copies int, change ...func(*Options)) (*Cluster, *fixedNodes) {
 	tb.Helper()
 	f := &fixedNodes{page: searchPage(20), tasks: map[string]int64{}, markers: map[string][]byte{}}
 	st, err := store.Open(context.Background(), store.Options{Ephemeral: true})
@@ -96,6 +101,9 @@ func startFixed(tb testing.TB, nodes, copies int) (*Cluster, *fixedNodes) {
 	o := Options{Store: st, Client: f, ReplicationFactor: copies}
 	for i := range nodes {
 		o.Nodes = append(o.Nodes, topology.Node{ID: fmt.Sprintf("n%d", i), Address: fmt.Sprintf("http://n%d", i)})
+	}
+	for _, ch := range change {
+		ch(&o)
 	}
 	c, err := Start(context.Background(), o)
 	if err != nil {

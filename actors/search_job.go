@@ -139,12 +139,18 @@ func (p *searchParams) count(value []byte, into *int) {
 	*into = int(n)
 }
 
+func (j *searchJob) scatters() []scatter     { return []scatter{j} }
 func (j *searchJob) index() *indexView       { return j.iv }
 func (j *searchJob) need() topology.ShardSet { return j.iv.table.All() }
 
 func (j *searchJob) path() string { return "/indexes/" + j.iv.row.ID + "/search" }
 
-func (j *searchJob) original() *nodeclient.Request {
+func (j *searchJob) original(refuser topology.NodeIndex) (topology.NodeIndex, *nodeclient.Request) {
+	return refuser, j.asked()
+}
+
+// asked is the search as the client wrote it.
+func (j *searchJob) asked() *nodeclient.Request {
 	return jsonCall(http.MethodPost, j.path(), j.body)
 }
 
@@ -153,7 +159,7 @@ func (j *searchJob) original() *nodeclient.Request {
 // orders them.
 func (j *searchJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, error) {
 	if alone && !leg.Filtered || j.p.odd {
-		return j.original(), nil
+		return j.asked(), nil
 	}
 	body := make([]byte, 0, len(j.body)+256)
 	body = append(body, '{')
@@ -239,9 +245,10 @@ func appendShardFilter(dst, filter []byte, leg topology.Leg) []byte {
 	return append(rawjson.AppendString(dst, clause), ']')
 }
 
-func (j *searchJob) join(bodies [][]byte, alone bool, version *nodeVersion) ([]byte, error) {
+func (j *searchJob) join(in []gathered) (outcome, error) {
+	bodies := in[0].bodies
 	spec := j.p.spec
-	spec.CapTotals = version.capsTotals()
+	spec.CapTotals = in[0].version.capsTotals()
 	if len(bodies) > 0 {
 		if _, has := rawjson.Get(bodies[0], "requestUid"); has {
 			if id, err := uuid.NewV7(); err == nil {
@@ -256,10 +263,10 @@ func (j *searchJob) join(bodies [][]byte, alone bool, version *nodeVersion) ([]b
 	for _, b := range bodies {
 		size += len(b)
 	}
-	if alone && len(bodies) == 1 {
-		return merge.StripSearch(make([]byte, 0, size), &spec, bodies[0])
+	if in[0].alone && len(bodies) == 1 {
+		return answered(merge.StripSearch(make([]byte, 0, size), &spec, bodies[0]))
 	}
-	return merge.Search(make([]byte, 0, size), &spec, bodies)
+	return answered(merge.Search(make([]byte, 0, size), &spec, bodies))
 }
 
 // searchMetadata is the metadata member of an answer, in Meilisearch's order.

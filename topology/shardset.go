@@ -95,6 +95,16 @@ func (s ShardSet) AddAll(o ShardSet) {
 	}
 }
 
+// Or is a new set of what either holds, with room for both.
+func (s ShardSet) Or(o ShardSet) ShardSet {
+	if len(s.words) < len(o.words) {
+		s, o = o, s
+	}
+	r := s.Clone()
+	r.AddAll(o)
+	return r
+}
+
 // Equal reports whether both hold the same shards.
 func (s ShardSet) Equal(o ShardSet) bool {
 	for i := range max(len(s.words), len(o.words)) {

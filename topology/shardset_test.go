@@ -156,3 +156,15 @@ func TestAppendListNamesShardsUpToTheLimit(t *testing.T) {
 		})
 	}
 }
+
+func TestOrHasRoomForBoth(t *testing.T) {
+	small, big := ShardSetOf(3, 1), ShardSetOf(200, 150)
+	for _, got := range []ShardSet{small.Or(big), big.Or(small)} {
+		if !got.Equal(ShardSetOf(200, 1, 150)) {
+			t.Errorf("%v", got.Slice())
+		}
+	}
+	if small.Len() != 1 || big.Len() != 1 {
+		t.Error("a set was changed")
+	}
+}

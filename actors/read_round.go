@@ -1,0 +1,219 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// readPart is one scatter of the round under way.
+type readPart struct {
+	scatter
+	missing topology.ShardSet
+	alone   bool
+	version *nodeVersion
+}
+
+// readLeg is a leg under way.
+type readLeg struct {
+	topology.Leg
+	part    int
+	attempt int
+	body    []byte
+	done    bool
+}
+
+// begin asks everything that a round asks.
+func (r *readCoordinator) begin(ctx actor.Context, job readJob) {
+	parts, legs := r.parts, r.legs // of the round before
+	scatters := job.scatters()
+	r.job, r.parts, r.legs = job, make([]readPart, len(scatters)), nil
+	for i, s := range scatters {
+		p := &r.parts[i]
+		p.scatter = s
+		p.missing = topology.NewShardSet(s.index().table.Shards())
+		cover := r.cover(s, parts, legs)
+		p.missing.AddAll(cover.Missing)
+		p.alone = len(cover.Legs) == 1
+		r.mixed = r.mixed || !r.c.views.load().agree(s.index().row.ID, cover.Legs)
+		for _, leg := range cover.Legs {
+			r.send(ctx, i, leg)
+		}
+	}
+	r.conclude(ctx)
+}
+
+// cover finds the legs of a scatter: those that the round before asked for the
+// same shards, so that all rounds speak of the same copies, else new ones
+// among the nodes that have not failed this read.
+func (r *readCoordinator) cover(s scatter, parts []readPart, legs []*readLeg) topology.Cover {
+	iv, need := s.index(), s.need()
+	for i := range parts {
+		if p := &parts[i]; p.index() == iv && p.need().Equal(need) {
+			again := topology.Cover{Missing: p.missing}
+			for _, l := range legs {
+				if l.part == i && l.body != nil {
+					again.Legs = append(again.Legs, l.Leg)
+				}
+			}
+			return again
+		}
+	}
+	if r.failed == nil {
+		return r.c.cover(iv, need, r.group)
+	}
+	out, missing := r.c.recover(iv, need, r.failed, r.group)
+	return topology.Cover{Legs: out, Missing: missing}
+}
+
+// send asks one node for one leg.
+func (r *readCoordinator) send(ctx actor.Context, part int, leg topology.Leg) {
+	req, err := r.parts[part].request(leg, r.parts[part].alone)
+	if err != nil {
+		r.finish(ctx, &messages.Answer{Err: api.Internal(err.Error())})
+		return
+	}
+	l := &readLeg{Leg: leg, part: part, attempt: r.calls}
+	r.legs = append(r.legs, l)
+	r.call(ctx, leg.Node, l.attempt, req)
+}
+
+// openLeg finds the leg that a reply is for; nil when it is settled.
+func (r *readCoordinator) openLeg(attempt int) *readLeg {
+	i := slices.IndexFunc(r.legs, func(l *readLeg) bool { return l.attempt == attempt })
+	if i < 0 || r.legs[i].done {
+		return nil
+	}
+	return r.legs[i]
+}
+
+// fallback asks other owners for the shards of a failed leg: in the same group
+// first, then in the others.
+func (r *readCoordinator) fallback(ctx actor.Context, l *readLeg, err error) {
+	r.c.metrics.legs.WithLabelValues(r.c.nodes[l.Node].node.ID, "failed").Inc()
+	l.done = true
+	p := &r.parts[l.part]
+	r.lastErr, r.gone = err, p.index()
+	if r.failed == nil {
+		r.failed = make([]bool, len(r.c.nodes))
+	}
+	r.failed[l.Node] = true
+	legs, missing := r.c.recover(p.index(), l.Shards, r.failed, r.c.snap.GroupOf(l.Node))
+	p.missing.AddAll(missing)
+	r.legs = slices.DeleteFunc(r.legs, func(o *readLeg) bool { return o == l })
+	if p.alone && len(legs) > 1 {
+		p.alone = false
+	}
+	for _, leg := range legs {
+		r.c.metrics.fallbacks.Inc()
+		r.send(ctx, l.part, leg)
+	}
+}
+
+// conclude goes on when no leg is open: to the answer, or to the next round.
+func (r *readCoordinator) conclude(ctx actor.Context) {
+	if r.answered || r.replay {
+		return
+	}
+	for _, l := range r.legs {
+		if !l.done {
+			return
+		}
+	}
+	in, some := r.gather()
+	if r.short(ctx, some) {
+		return
+	}
+	out, err := r.job.join(in)
+	switch {
+	case err != nil:
+		r.finish(ctx, &messages.Answer{Err: api.Internal(err.Error())})
+	case out.next != nil && r.late:
+		r.finish(ctx, &messages.Answer{Err: r.c.unavailable(out.next.scatters()[0].need(), r.lastErr)})
+	case out.next != nil:
+		r.begin(ctx, out.next)
+	default:
+		r.succeed(ctx, out.body)
+	}
+}
+
+// gather sorts the answers of the round by scatter; some says whether there is
+// any.
+func (r *readCoordinator) gather() (in []gathered, some bool) {
+	in = make([]gathered, len(r.parts))
+	for i := range r.parts {
+		p := &r.parts[i]
+		in[i] = gathered{alone: p.alone, version: p.version}
+		if len(r.parts) == 1 {
+			in[i].bodies = make([][]byte, 0, len(r.legs))
+			in[i].nodes = make([]topology.NodeIndex, 0, len(r.legs))
+		}
+		r.noteMissing(p.missing)
+	}
+	for _, l := range r.legs {
+		if l.body != nil {
+			some = true
+			in[l.part].bodies = append(in[l.part].bodies, l.body)
+			in[l.part].nodes = append(in[l.part].nodes, l.Node)
+		}
+	}
+	return in, some
+}
+
+// noteMissing remembers over all rounds which shards the answer lacks. Indexes
+// may have different numbers of shards.
+func (r *readCoordinator) noteMissing(missing topology.ShardSet) {
+	if !missing.Empty() {
+		r.lacking = r.lacking.Or(missing)
+	}
+}
+
+// short answers when too little of the index could be read, and reports that.
+func (r *readCoordinator) short(ctx actor.Context, some bool) bool {
+	if r.lacking.Empty() {
+		return false
+	}
+	policy := r.m.onMissing
+	if policy == "" {
+		policy = r.c.opts.UnavailableShards
+	}
+	switch {
+	case !some && r.indexGone():
+		r.finish(ctx, &messages.Answer{Err: api.IndexNotFound(r.gone.row.UID)})
+	case !some || policy == "error":
+		r.finish(ctx, &messages.Answer{Err: r.c.unavailable(r.lacking, r.lastErr)})
+	default:
+		return false
+	}
+	return true
+}
+
+// indexGone reports whether the read failed because its index is being deleted.
+func (r *readCoordinator) indexGone() bool {
+	na := (*nodeAnswerError)(nil)
+	return errors.As(r.lastErr, &na) && errorCode(na.Body) == "index_not_found"
+}
+
+func (r *readCoordinator) succeed(ctx actor.Context, body []byte) {
+	d := degradation{snap: r.c.snap, settings: r.mixed}
+	d.add(nil, r.lacking)
+	if d.any {
+		r.c.metrics.degraded.Inc()
+	}
+	r.finish(ctx, &messages.Answer{Status: http.StatusOK, Body: body, Degraded: d.header()})
+}
+
+func (c *Cluster) unavailable(missing topology.ShardSet, cause error) *api.Error {
+	text := fmt.Sprintf("No node that holds an up-to-date copy answers for shards %s.", missing.AppendList(nil, degradedShards))
+	if cause != nil {
+		text += " The last one: " + string(scrub(c.registry.clientText([]byte(cause.Error())))) + "."
+	}
+	return api.NewError("miroir_shard_unavailable", text)
+}
