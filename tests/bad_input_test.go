@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miroir-search/miroir/tests/compare"
 	"github.com/miroir-search/miroir/tests/fleet"
 )
 
@@ -78,7 +79,7 @@ func TestBadInputStoresNothing(t *testing.T) {
 				return
 			}
 			want := one.Do(t, q.method, q.path, q.body, q.headers...)
-			if d := compare(got.Body, want.Body, nil); len(d) > 0 || got.Status != want.Status {
+			if d := compare.JSON(got.Body, want.Body, nil); len(d) > 0 || got.Status != want.Status {
 				t.Errorf("one node answers %d %s, Miroir %d %s", want.Status, want.Body, got.Status, got.Body)
 			}
 		})
@@ -126,7 +127,7 @@ func TestBadDocumentsStoreNothing(t *testing.T) {
 			if code := (&fleet.Answer{Body: got}).Code(); code != q.code {
 				t.Fatalf("%s, want %s", got, q.code)
 			}
-			if d := compare(got, want, nil); len(d) > 0 {
+			if d := compare.JSON(got, want, nil); len(d) > 0 {
 				t.Errorf("one node says %s, Miroir %s", want, got)
 			}
 		})

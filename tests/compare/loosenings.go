@@ -1,0 +1,69 @@
+package compare
+
+import (
+	"encoding/json"
+	"math"
+	"regexp"
+	"strings"
+)
+
+var (
+	hitTypo  = regexp.MustCompile(`^hits\[\d+\]\._rankingScoreDetails\.typo\.(maxTypoCount|score)$`)
+	hitScore = regexp.MustCompile(`^hits\[\d+\]\._rankingScore$`)
+	timeAt   = regexp.MustCompile(`^(results\[\d+\]\.)?processingTimeMs$`)
+	uidAt    = regexp.MustCompile(`^(results\[\d+\]\.)?requestUid$`)
+)
+
+// Always are the loosenings between any two servers.
+var Always = []Loosening{
+	{"processing-time", always, func(path string, _, _ any) bool { return timeAt.MatchString(path) }},
+	{"request-uid", always, func(path string, _, _ any) bool { return uidAt.MatchString(path) }},
+}
+
+// Rounding forgives floats that differ in their last digits: servers add and
+// multiply in another order, and vectors are single precision.
+var Rounding = []Loosening{
+	{"float-rounding", always, rounded(1e-12)},
+	{"vector-rounding", asks(`"embedder":`), rounded(2e-6)},
+}
+
+func rounded(by float64) func(path string, got, want any) bool {
+	return func(_ string, got, want any) bool {
+		a, okA := number(got)
+		b, okB := number(want)
+		return okA && okB && (fraction(got) || fraction(want)) && math.Abs(a-b) <= by*math.Max(1, math.Max(math.Abs(a), math.Abs(b)))
+	}
+}
+
+// Sharded are all loosenings between Miroir over several nodes and one node. The
+// names are those of docs/equivalence.md.
+var Sharded = append([]Loosening{
+	{"distinct-total", asks(`"distinct":`), func(path string, _, _ any) bool { return path == "estimatedTotalHits" }},
+	{"threshold-total", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return path == "estimatedTotalHits" }},
+	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
+		return path == "estimatedTotalHits" || strings.HasPrefix(path, "hits")
+	}},
+	{"typo-maximum", asks(`"showRankingScore`), func(path string, _, _ any) bool { return hitTypo.MatchString(path) || hitScore.MatchString(path) }},
+}, Always...)
+
+func always(string) bool { return true }
+
+// asks tells the questions that have a member.
+func asks(text string) func(question string) bool {
+	return func(question string) bool { return strings.Contains(question, text) }
+}
+
+func number(v any) (float64, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	f, err := n.Float64()
+	return f, err == nil
+}
+
+// fraction tells whether a number is written as one: integers are never rounded.
+func fraction(v any) bool {
+	n, ok := v.(json.Number)
+	return ok && strings.ContainsAny(n.String(), ".eE")
+}
