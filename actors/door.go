@@ -91,15 +91,17 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 	}
 	switch m := msg.(type) {
 	case *messages.Search:
-		iv, ok := c.registry.lookup(m.IndexUID)
-		if !ok {
-			return fail(api.IndexNotFound(m.IndexUID))
+		iv, body, err := c.asked(m.IndexUID, m.Body)
+		if err != nil {
+			return fail(err)
 		}
-		if err := rawjson.Validate(m.Body); err != nil {
-			return fail(api.MalformedJSON(err.Error()))
-		}
-		body := bytes.TrimSpace(m.Body) // splicing counts on the braces being at the ends
 		return &startRead{job: &searchJob{iv: iv, body: body, metadata: m.IncludeMetadata, p: parseSearch(body, iv)}, onMissing: m.OnMissing}, nil
+	case *messages.FacetSearch:
+		iv, body, err := c.asked(m.IndexUID, m.Body)
+		if err != nil {
+			return fail(err)
+		}
+		return &startRead{job: newFacetSearchJob(iv, body), onMissing: m.OnMissing}, nil
 	case *messages.GetDocument:
 		iv, ok := c.registry.lookup(m.IndexUID)
 		if !ok {
@@ -107,14 +109,11 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 		}
 		return &startRead{job: newDocumentJob(iv, m.DocumentID, m.Query), onMissing: "error"}, nil
 	case *messages.BrowseDocuments:
-		iv, ok := c.registry.lookup(m.IndexUID)
-		if !ok {
-			return fail(api.IndexNotFound(m.IndexUID))
+		iv, body, err := c.asked(m.IndexUID, m.Body)
+		if err != nil {
+			return fail(err)
 		}
-		if err := rawjson.Validate(m.Body); err != nil {
-			return fail(api.MalformedJSON(err.Error()))
-		}
-		job, err := newBrowseJob(iv, m.Body, m.Query, m.IsGet)
+		job, err := newBrowseJob(iv, body, m.Query, m.IsGet)
 		if err != nil {
 			return fail(err)
 		}
@@ -130,6 +129,18 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 	return fail(api.Internal(fmt.Sprintf("BUG: %T is not a read", msg)))
 }
 
+// asked finds the index that a read is about and checks the form of its body.
+func (c *Cluster) asked(uid string, body []byte) (*indexView, []byte, *api.Error) {
+	iv, ok := c.registry.lookup(uid)
+	if !ok {
+		return nil, nil, api.IndexNotFound(uid)
+	}
+	if err := rawjson.Validate(body); err != nil {
+		return nil, nil, api.MalformedJSON(err.Error())
+	}
+	return iv, bytes.TrimSpace(body), nil // splicing counts on the braces being at the ends
+}
+
 // doorActor takes the messages of other actors and replies to their senders.
 type doorActor struct{ c *Cluster }
 
@@ -140,7 +151,7 @@ func (d *doorActor) Receive(ctx actor.Context) {
 func (d *doorActor) receive(ctx actor.Context) {
 	sender := ctx.Sender()
 	switch m := ctx.Message().(type) {
-	case *messages.Search, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
+	case *messages.Search, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
 		if sender == nil {
 			return
 		}

@@ -23,10 +23,8 @@ func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 	n := s.Clone()
 	n.FilterableAttributes = withShardRule(s.FilterableAttributes)
 	n.DisplayedAttributes = append(slices.Clone(s.DisplayedAttributes), addedDisplayed(s)...)
-	for _, order := range s.Faceting.SortFacetValuesBy {
-		if order == "count" {
-			n.Faceting.MaxValuesPerFacet = raisedFacetValues
-		}
+	if raisesFacetValues(s) {
+		n.Faceting.MaxValuesPerFacet = raisedFacetValues
 	}
 	all, err := json.Marshal(n)
 	if err != nil {
@@ -42,6 +40,17 @@ func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 		return !slices.ContainsFunc(keys, func(k string) bool { return rawjson.KeyEquals(key, k) })
 	}
 	return rawjson.Remove(nil, all, wanted), nil
+}
+
+// raisesFacetValues reports whether nodes send more values of a facet than the
+// client may see.
+func raisesFacetValues(s *api.Settings) bool {
+	for _, order := range s.Faceting.SortFacetValuesBy {
+		if order == "count" {
+			return true
+		}
+	}
+	return false
 }
 
 // withShardRule adds the rule that makes the shard field filterable. It comes

@@ -16,6 +16,8 @@ func reservedIn(msg any) *api.Error {
 	switch m := msg.(type) {
 	case *messages.Search:
 		body = m.Body
+	case *messages.FacetSearch:
+		body = m.Body
 	case *messages.BrowseDocuments:
 		body = m.Body
 	}
@@ -24,7 +26,7 @@ func reservedIn(msg any) *api.Error {
 	}
 	var found []byte
 	_ = rawjson.EachMember(body, func(key, value []byte) bool {
-		if !rawjson.KeyEquals(key, "q") && mayNameReserved(value) {
+		if !rawjson.KeyEquals(key, "q") && !rawjson.KeyEquals(key, "facetQuery") && mayNameReserved(value) {
 			found = key
 		}
 		return found == nil

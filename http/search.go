@@ -18,6 +18,7 @@ import (
 func (s *Server) searchRoutes() {
 	s.route(http.MethodPost, "/indexes/:index/search", ActionSearch, searchPost)
 	s.route(http.MethodGet, "/indexes/:index/search", ActionSearch, searchGet)
+	s.route(http.MethodPost, "/indexes/:index/facet-search", ActionSearch, facetSearch)
 	s.route(http.MethodPost, "/multi-search", ActionSearch, multiSearch)
 }
 
@@ -28,12 +29,15 @@ func searchPost(c *call) error {
 	if err != nil {
 		return err
 	}
-	return wordsBeforeIndex(body, search(c, body))
+	return wordsBeforeIndex(body, search(c, body), func(v api.Value) *api.Error {
+		_, bad := api.DecodeSearch(v)
+		return bad
+	})
 }
 
 // wordsBeforeIndex gives the error of a body that is wrong in itself before that
 // of an index that is not there, as Meilisearch does. No node was asked then.
-func wordsBeforeIndex(body []byte, err error) error {
+func wordsBeforeIndex(body []byte, err error, decode func(api.Value) *api.Error) error {
 	var e *api.Error
 	if !errors.As(err, &e) || e.Code != "index_not_found" {
 		return err
@@ -42,7 +46,7 @@ func wordsBeforeIndex(body []byte, err error) error {
 	if wrong != nil {
 		return malformed(wrong)
 	}
-	if _, bad := api.DecodeSearch(v); bad != nil {
+	if bad := decode(v); bad != nil {
 		return bad
 	}
 	return err
@@ -67,6 +71,22 @@ func search(c *call, body []byte) error {
 		return err
 	}
 	return c.ask(&messages.Search{IndexUID: uid, Body: body, IncludeMetadata: c.wantsMetadata()})
+}
+
+// facetSearch passes the body on like searchPost.
+func facetSearch(c *call) error {
+	body, err := c.jsonBody()
+	if err != nil {
+		return err
+	}
+	uid, err := c.indexUID()
+	if err != nil {
+		return err
+	}
+	return wordsBeforeIndex(body, c.ask(&messages.FacetSearch{IndexUID: uid, Body: body}), func(v api.Value) *api.Error {
+		_, bad := api.DecodeFacetSearch(v)
+		return bad
+	})
 }
 
 func (c *call) wantsMetadata() bool {

@@ -21,7 +21,6 @@ func (s *Server) unsupportedRoutes() {
 		action       Action
 		text         string
 	}{
-		{post, index + "/facet-search", ActionSearch, "Miroir does not search inside facet values yet. Ask for `facets` in a search and filter the values yourself."},
 		{get, index + "/similar", ActionSearch, similar},
 		{post, index + "/similar", ActionSearch, similar},
 		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},

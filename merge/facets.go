@@ -25,6 +25,7 @@ type facetPart struct {
 type facetValue struct {
 	raw    []byte // the spelling, as the raw key
 	filed  []byte // normalized; of a number, its text
+	folded []byte // without accents; set where facet search needs it
 	num    float64
 	count  int64
 	number bool

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -159,6 +160,59 @@ func TestFacetSearch(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"facetHits":[1]}`, `{"facetHits":[{"value":1}]}`, `{"facetHits":[{"value":"a"`} {
 		if _, err := FacetSearch(nil, &FacetSearchSpec{}, [][]byte{[]byte(bad)}); err == nil {
 			t.Errorf("%s: no error", bad)
+		}
+	}
+}
+
+func facetHits(values ...string) string {
+	var hits []string
+	for _, v := range values {
+		name, count, _ := strings.Cut(v, "=")
+		hits = append(hits, fmt.Sprintf(`{"value":%q,"count":%s}`, name, count))
+	}
+	return `{"facetHits":[` + strings.Join(hits, ",") + `],"facetQuery":"x","processingTimeMs":1}`
+}
+
+func TestFacetSearchOrders(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		spec FacetSearchSpec
+		legs []string
+		want string
+	}{
+		{"values in the order of their normalized form", FacetSearchSpec{}, []string{facetHits("eb=1", "éa=2"), facetHits("Ec=1")}, "eb=1 Ec=1 éa=2"},
+		{"with a text, accents do not count", FacetSearchSpec{Asked: true}, []string{facetHits("éa=2", "eb=1"), facetHits("Ec=1")}, "éa=2 eb=1 Ec=1"},
+		{"letters that come in two spellings", FacetSearchSpec{Asked: true}, []string{facetHits("œuf=1", "og=1"), facetHits("od=1")}, "od=1 œuf=1 og=1"},
+		{"cyrillic marks stay", FacetSearchSpec{Asked: true}, []string{facetHits("иа=1"), facetHits("йя=1")}, "йя=1 иа=1"},
+		{"cut", FacetSearchSpec{MaxValues: 2}, []string{facetHits("a=1", "c=1"), facetHits("b=1")}, "a=1 b=1"},
+		{"by count", FacetSearchSpec{Order: Count}, []string{facetHits("a=1", "c=5"), facetHits("b=1", "a=3")}, "c=5 a=4 b=1"},
+		{"equal counts by descending spelling", FacetSearchSpec{Order: Count, MaxValues: 3}, []string{facetHits("a=1", "b=1", "c=1"), facetHits("d=1", "e=2")}, "e=2 d=1 c=1"},
+		{"a newcomer takes the place of an equal one", FacetSearchSpec{Order: Count, MaxValues: 2}, []string{facetHits("a=1", "b=1", "Z=1")}, "b=1 Z=1"},
+		{"spellings are joined", FacetSearchSpec{}, []string{facetHits("Action=2"), facetHits("action=3")}, "action=5"},
+	} {
+		var legs [][]byte
+		for _, l := range c.legs {
+			legs = append(legs, []byte(l))
+		}
+		out, err := FacetSearch(nil, &c.spec, legs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			FacetHits []struct {
+				Value string
+				Count int
+			}
+		}
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		var list []string
+		for _, h := range got.FacetHits {
+			list = append(list, fmt.Sprintf("%s=%d", h.Value, h.Count))
+		}
+		if s := strings.Join(list, " "); s != c.want {
+			t.Errorf("%s: %s, want %s", c.name, s, c.want)
 		}
 	}
 }

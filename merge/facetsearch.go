@@ -3,6 +3,7 @@ package merge
 import (
 	"bytes"
 	"cmp"
+	"container/heap"
 	"slices"
 	"strconv"
 
@@ -16,6 +17,9 @@ type FacetSearchSpec struct {
 	// MaxValues is the client's faceting setting K; 0 means no bound. To be exact for Count the legs must not
 	// have been cut at K.
 	MaxValues int
+	// Asked says that the client gave a text to look for. A node then goes through the values in the order of their
+	// folded form, in which accents do not count.
+	Asked bool
 	// Query is written as `facetQuery` when it is not nil (raw JSON), else the first leg's.
 	Query []byte
 	// ProcessingTimeMs is written when it is above 0, else the slowest leg's time.
@@ -45,15 +49,13 @@ func FacetSearch(dst []byte, spec *FacetSearchSpec, legs [][]byte) ([]byte, erro
 		millis = spec.ProcessingTimeMs
 	}
 	values := m.facets.add()
-	if spec.Order == Count {
-		slices.SortFunc(values, func(a, b facetValue) int {
-			if c := cmp.Compare(b.count, a.count); c != 0 {
-				return c
-			}
-			return bytes.Compare(b.raw, a.raw)
-		})
+	if spec.Asked {
+		m.sortFolded(values)
 	}
-	if spec.MaxValues > 0 && len(values) > spec.MaxValues {
+	switch {
+	case spec.Order == Count:
+		values = mostFrequent(values, spec.MaxValues)
+	case spec.MaxValues > 0 && len(values) > spec.MaxValues:
 		values = values[:spec.MaxValues]
 	}
 	out := append(dst, `{"facetHits":[`...)
@@ -67,6 +69,59 @@ func FacetSearch(dst []byte, spec *FacetSearchSpec, legs [][]byte) ([]byte, erro
 	out = append(append(out, `],"facetQuery":`...), query...)
 	out = appendInt(out, `,"processingTimeMs":`, millis)
 	return append(out, '}'), nil
+}
+
+// sortFolded puts joined values into the order of their folded form.
+func (m *merger) sortFolded(values []facetValue) {
+	for i := range values {
+		v := &values[i]
+		if v.folded = v.filed; ascii(v.filed) {
+			continue
+		}
+		from := len(m.text)
+		m.text = appendFolded(m.text, v.filed)
+		v.folded = m.text[from:len(m.text):len(m.text)]
+	}
+	slices.SortStableFunc(values, func(a, b facetValue) int { return bytes.Compare(a.folded, b.folded) })
+}
+
+// mostFrequent keeps the k values (0: all) of the highest count, in that order, equal ones by descending spelling.
+// A node meets the values in the order given and holds the best so far in a heap, in which a newcomer takes the
+// place of the worst even when it is only as frequent; so it does here.
+func mostFrequent(values []facetValue, k int) []facetValue {
+	best := byCount(values)
+	if k > 0 && len(values) > k {
+		best = best[:k:k]
+		heap.Init(&best)
+		for _, v := range values[k:] {
+			if best[0].count <= v.count {
+				best[0] = v
+				heap.Fix(&best, 0)
+			}
+		}
+	}
+	slices.SortFunc(best, func(a, b facetValue) int { return -compareFrequency(&a, &b) })
+	return best
+}
+
+// byCount is a heap of values with the least frequent on top.
+type byCount []facetValue
+
+func (h byCount) Len() int           { return len(h) }
+func (h byCount) Less(i, j int) bool { return compareFrequency(&h[i], &h[j]) < 0 }
+func (h byCount) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+
+// Push does nothing: the size is fixed.
+func (h *byCount) Push(any) {}
+
+// Pop does nothing: the size is fixed.
+func (h *byCount) Pop() any { return nil }
+
+func compareFrequency(a, b *facetValue) int {
+	if c := cmp.Compare(a.count, b.count); c != 0 {
+		return c
+	}
+	return compareNames(a.raw, b.raw)
 }
 
 // readFacetHits appends one leg's values to m.facets.values.

@@ -101,3 +101,37 @@ func caseIgnorable(r rune) bool {
 	}
 	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk)
 }
+
+// appendFolded appends the form in which a node looks for a normalized value in facet search: without the marks of
+// scripts in which they carry no meaning of their own, and with one spelling for letters that come in two.
+func appendFolded(dst, text []byte) []byte {
+	marks := false // the last letter loses its marks
+	for _, r := range string(text) {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+			if marks {
+				continue
+			}
+		case unicode.IsControl(r) && !unicode.IsSpace(r):
+			continue
+		case unicode.IsLetter(r):
+			marks = unicode.In(r, unicode.Latin, unicode.Greek, unicode.Arabic, unicode.Hebrew, unicode.Thai)
+		}
+		switch r {
+		case '\u2018', '\u2019', '\u201b':
+			r = '\''
+		case 'œ':
+			dst, r = append(dst, 'o'), 'e'
+		case 'æ':
+			dst, r = append(dst, 'a'), 'e'
+		case 'đ', 'ð':
+			r = 'd'
+		case 'ı':
+			r = 'i'
+		case 'ς':
+			r = 'σ'
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}

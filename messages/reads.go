@@ -15,6 +15,15 @@ type Search struct {
 	OnMissing string
 }
 
+// FacetSearch searches among the values of a facet. Reply: Answer.
+type FacetSearch struct {
+	IndexUID string
+	// Body is the client's request as a JSON object.
+	Body []byte
+	// OnMissing is as in Search.
+	OnMissing string
+}
+
 // GetDocument asks for one document. Reply: Answer.
 type GetDocument struct {
 	IndexUID, DocumentID string

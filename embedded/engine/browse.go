@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"container/heap"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -140,35 +142,70 @@ func (c *core) searchFacet(f *facet, q *FacetQuery, candidates *roaring.Bitmap) 
 	if q.FacetQuery != nil {
 		match = c.facetMatcher(*q.FacetQuery)
 	}
-	type found struct {
-		id    uint32
-		count uint64
+	ids := o.strs
+	if q.FacetQuery != nil {
+		ids = foldedOrder(f, ids)
 	}
-	var list []found
-	byCount := c.byCount(q.FacetName)
-	for _, id := range o.strs {
+	fid, _ := c.fields.id(q.FacetName)
+	most, byCount := c.cfg.MaxValuesPerFacet, c.byCount(q.FacetName)
+	best := frequentFirst{}
+	for _, id := range ids {
 		v := f.values[id]
 		if !match(v) {
 			continue
 		}
-		if n := v.docs.AndCardinality(candidates); n > 0 {
-			list = append(list, found{id, n})
-			if !byCount && len(list) >= c.cfg.MaxValuesPerFacet {
-				break
+		n := v.docs.AndCardinality(candidates)
+		switch {
+		case n == 0:
+			continue
+		case len(best) < most:
+			best = append(best, FacetValue{Value: c.spelling(v, fid, candidates, true), Count: n})
+			if len(best) == most && byCount {
+				heap.Init(&best)
 			}
+		case !byCount:
+			return best
+		case best[0].Count <= n: // a newcomer is preferred to one that is as frequent
+			best[0] = FacetValue{Value: c.spelling(v, fid, candidates, true), Count: n}
+			heap.Fix(&best, 0)
 		}
 	}
 	if byCount {
-		sort.SliceStable(list, func(i, j int) bool { return list[i].count > list[j].count })
-		list = list[:min(len(list), c.cfg.MaxValuesPerFacet)]
+		sort.Sort(sort.Reverse(&best))
 	}
-	fid, _ := c.fields.id(q.FacetName)
-	out := make([]FacetValue, len(list))
-	for i, l := range list {
-		out[i] = FacetValue{Value: c.spelling(f.values[l.id], fid, candidates, true), Count: l.count}
-	}
-	return out
+	return best
 }
+
+// foldedOrder sorts values by the form in which facet search looks for them.
+func foldedOrder(f *facet, ids []uint32) []uint32 {
+	keys := make(map[uint32]string, len(ids))
+	for _, id := range ids {
+		norm := f.values[id].norm
+		first, _ := utf8.DecodeRuneInString(norm)
+		keys[id] = string(appendLemma(nil, norm, scriptOf(first)))
+	}
+	ids = slices.Clone(ids)
+	sort.SliceStable(ids, func(i, j int) bool { return keys[ids[i]] < keys[ids[j]] })
+	return ids
+}
+
+// frequentFirst is a heap with the least frequent value on top, of those the
+// one that is spelt lowest.
+type frequentFirst []FacetValue
+
+func (h frequentFirst) Len() int { return len(h) }
+
+func (h frequentFirst) Less(i, j int) bool {
+	return h[i].Count < h[j].Count || h[i].Count == h[j].Count && h[i].Value < h[j].Value
+}
+
+func (h frequentFirst) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push does nothing: the size is fixed.
+func (h *frequentFirst) Push(any) {}
+
+// Pop does nothing: the size is fixed.
+func (h *frequentFirst) Pop() any { return nil }
 
 // facetMatcher says which values the text of a facet search finds.
 func (c *core) facetMatcher(query string) func(*facetValue) bool {

@@ -1,0 +1,178 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/miroir-search/miroir/tests/fleet"
+)
+
+// question is one read: method, path below the index, and body.
+type question struct{ method, path, body string }
+
+func (q question) String() string { return q.method + " " + q.path + " " + q.body }
+
+func posts(path string, bodies ...string) []question {
+	var out []question
+	for _, b := range bodies {
+		out = append(out, question{"POST", path, b})
+	}
+	return out
+}
+
+func gets(paths ...string) []question {
+	var out []question
+	for _, p := range paths {
+		out = append(out, question{"GET", p, ""})
+	}
+	return out
+}
+
+// wares are documents for reads of every kind: values in several spellings,
+// numbers and strings in one field, several values, some missing, vectors,
+// places, and an attribute to make hits distinct by.
+func wares(first, n int) string {
+	words := []string{"red", "green", "blue", "apple", "pear", "table", "chair", "lamp", "window", "sunflower"}
+	var b strings.Builder
+	for i := first; i < first+n; i++ {
+		sep := ","
+		if i == first {
+			sep = "["
+		}
+		fmt.Fprintf(&b, `%s{"id":%d,"title":"%s %s","text":"a %s with a %s near the %s","kind":"kind %d","maker":"maker%d","size":%d`,
+			sep, i, words[i%10], words[i*7%10], words[i*3%10], words[(i/10)%10], words[i*i%10], i%13, i%37, i*17%101)
+		fmt.Fprintf(&b, `,"tags":["t%d","t%d","%s"]`, i%7, i%11, []string{"Été", "ebony", "Éclair", "zinc"}[i%4])
+		switch i % 5 {
+		case 0:
+			fmt.Fprintf(&b, `,"mixed":%d`, i%9)
+		case 1:
+			fmt.Fprintf(&b, `,"mixed":"m%d"`, i%9)
+		case 2:
+			fmt.Fprintf(&b, `,"mixed":[%d,"m%d",true]`, i%4, i%3)
+		case 3:
+			b.WriteString(`,"mixed":null`)
+		}
+		if i%6 != 0 {
+			fmt.Fprintf(&b, `,"family":"f%d"`, i/6%29)
+		}
+		if i%8 != 0 {
+			fmt.Fprintf(&b, `,"_geo":{"lat":%d.5,"lng":%d.25}`, i%60, i%80)
+		}
+		switch x, y := float64(i%17)/17, float64(i%23)/23; i % 10 {
+		case 3:
+			b.WriteString(`,"_vectors":{"v":null}`)
+		case 4:
+			fmt.Fprintf(&b, `,"_vectors":{"v":[[%.4f,%.4f,0.5],[%.4f,0.25,%.4f]]}`, x, y, y, x)
+		default:
+			fmt.Fprintf(&b, `,"_vectors":{"v":[%.4f,%.4f,%.4f]}`, x, y, 1-x)
+		}
+		b.WriteByte('}')
+	}
+	return b.String() + "]"
+}
+
+const wareSettings = `{"filterableAttributes":["id","kind","maker","size","tags","mixed","family","_geo"],"sortableAttributes":["size","title","_geo","mixed"],` +
+	`"embedders":{"v":{"source":"userProvided","dimensions":3}},"faceting":{"maxValuesPerFacet":10}}`
+
+// twins are a Miroir and one node that hold the same.
+type twins struct{ many, one fleet.API }
+
+// startTwins fills an index "wares" in both. Nodes are real when MEILISEARCH_BIN
+// says so.
+func startTwins(t *testing.T, o fleet.Options, settings string, batches ...string) twins {
+	t.Helper()
+	o.Real = os.Getenv("MEILISEARCH_BIN")
+	w := twins{fleet.Start(t, o).API, fleet.StartNode(t, "single", o.Real).API}
+	for _, s := range []fleet.API{w.many, w.one} {
+		s.Write(t, "POST", "/indexes", `{"uid":"wares","primaryKey":"id"}`)
+		s.Write(t, "PATCH", "/indexes/wares/settings", settings)
+		for _, b := range batches {
+			s.Write(t, "POST", "/indexes/wares/documents", b)
+		}
+	}
+	return w
+}
+
+// setting changes settings of both.
+func (w twins) setting(t *testing.T, patch string) {
+	t.Helper()
+	for _, s := range []fleet.API{w.many, w.one} {
+		s.Write(t, "PATCH", "/indexes/wares/settings", patch)
+	}
+}
+
+// same asks both and compares status and body.
+func (w twins) same(t *testing.T, questions ...question) {
+	t.Helper()
+	different, used := 0, map[string]int{}
+	for _, q := range questions {
+		want := w.one.Do(t, q.method, "/indexes/wares"+q.path, q.body)
+		got := w.many.Do(t, q.method, "/indexes/wares"+q.path, q.body)
+		needed := map[string]bool{}
+		d := compare(got.Body, want.Body, func(name string) { needed[name] = true }, loosened(q.body)...)
+		for name := range needed {
+			used[name]++
+		}
+		if got.Status != want.Status {
+			d = append(d, fmt.Sprintf("status %d, want %d", got.Status, want.Status))
+		}
+		if strings.Contains(string(got.Body), "_miroir") {
+			d = append(d, "a name of ours shows")
+		}
+		if len(d) > 0 {
+			different++
+			t.Errorf("%s\n\t%d differences: %s", q, len(d), strings.Join(d[:min(len(d), 6)], "\n\t"))
+		}
+	}
+	delete(used, "processing-time")
+	delete(used, "request-uid")
+	t.Logf("%d questions, %d answers differ; loosenings needed: %v", len(questions), different, used)
+}
+
+// topologies are those that reads are compared over.
+var topologies = map[string]fleet.Options{
+	"three shards of the data": {Groups: 1, PerGroup: 3},
+	"shards with copies":       {Groups: 1, PerGroup: 3, Replicas: 2},
+	"full copies":              {Groups: 1, PerGroup: 2, Replicas: 2},
+}
+
+func overTopologies(t *testing.T, settings string, batches []string, f func(t *testing.T, w twins)) {
+	for name, o := range topologies {
+		t.Run(name, func(t *testing.T) { f(t, startTwins(t, o, settings, batches...)) })
+	}
+}
+
+func TestFacetSearchIsThatOfOneNode(t *testing.T) {
+	overTopologies(t, wareSettings, []string{wares(0, 200), wares(200, 200)}, func(t *testing.T, w twins) {
+		w.same(t, facetSearches()...)
+		w.same(t, posts("/facet-search", ``, `[]`, `{`, `1`, `{}`, `{"facetName":1}`, `{"facetName":"title"}`, `{"facetName":"nope","facetQuery":"x"}`,
+			`{"facetName":"tags","facetQuery":1}`, `{"facetName":"tags","filter":"title = x"}`, `{"facetName":"tags","filter":"kind ="}`, `{"facetName":"tags","filter":7}`,
+			`{"facetName":"tags","matchingStrategy":"x"}`, `{"facetName":"tags","rankingScoreThreshold":2}`, `{"facetName":"tags","attributesToSearchOn":["nope"]}`,
+			`{"facetName":"tags","vector":[1,2,3]}`, `{"facetName":"tags","hybrid":{"embedder":"nope"}}`, `{"facetName":"tags","locales":["xx"]}`)...)
+		w.setting(t, `{"faceting":{"maxValuesPerFacet":4,"sortFacetValuesBy":{"tags":"count","maker":"count"}}}`)
+		w.same(t, facetSearches()...)
+		w.setting(t, `{"facetSearch":false}`)
+		w.same(t, facetSearches()[:3]...)
+		w.setting(t, `{"facetSearch":true,"filterableAttributes":[{"attributePatterns":["kind"],"features":{"facetSearch":false}},"tags"],"displayedAttributes":["id","kind"]}`)
+		w.same(t, posts("/facet-search", `{"facetName":"kind"}`, `{"facetName":"nope"}`, `{"facetName":"tags"}`)...)
+		w.setting(t, `{"filterableAttributes":[]}`)
+		w.same(t, posts("/facet-search", `{"facetName":"kind"}`, `{"facetName":"tags","filter":"kind = 1"}`)...)
+	})
+}
+
+func facetSearches() []question {
+	var out []question
+	for _, name := range []string{"tags", "kind", "maker", "mixed", "size", "family"} {
+		for _, query := range []string{``, `,"facetQuery":null`, `,"facetQuery":""`, `,"facetQuery":"e"`, `,"facetQuery":"Éte"`, `,"facetQuery":"kind 1"`, `,"facetQuery":"mkaer"`,
+			`,"facetQuery":"m"`, `,"facetQuery":"t1"`, `,"facetQuery":" "`, `,"facetQuery":"eclaris"`, `,"facetQuery":"1"`} {
+			for _, more := range []string{``, `,"q":"red"`, `,"filter":"size > 40"`, `,"q":"apple table","filter":["size < 90","kind != 'kind 1'"],"matchingStrategy":"all"`} {
+				out = append(out, question{"POST", "/facet-search", fmt.Sprintf(`{"facetName":%q%s%s}`, name, query, more)})
+			}
+		}
+	}
+	return append(out, posts("/facet-search", `{"facetName":"tags","q":"red","rankingScoreThreshold":0.9,"page":3,"unknown":{"a":[1]}}`,
+		`{"facetName":"tags","q":"apple","attributesToSearchOn":["title"],"exhaustiveFacetCount":true}`, `{"facetName":"tags","filter":[]}`, `{"facetName":"tags","filter":null}`,
+		`{"facetName":"tags","vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v","semanticRatio":1}}`, `{"facetName":"tags","q":"red","vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v"}}`)...)
+}
