@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miroir-search/miroir/tests/compare"
 	"github.com/miroir-search/miroir/tests/fleet"
 )
 
@@ -111,7 +112,7 @@ func (w twins) same(t *testing.T, questions ...question) {
 		want := w.one.Do(t, q.method, "/indexes/wares"+q.path, q.body)
 		got := w.many.Do(t, q.method, "/indexes/wares"+q.path, q.body)
 		needed := map[string]bool{}
-		d := compare(got.Body, want.Body, func(name string) { needed[name] = true }, loosened(q.body)...)
+		d := compare.JSON(got.Body, want.Body, func(name string) { needed[name] = true }, compare.Of(q.body, compare.Sharded)...)
 		for name := range needed {
 			used[name]++
 		}
