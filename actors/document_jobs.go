@@ -63,6 +63,9 @@ type browseJob struct {
 	sort   []byte
 	geo    bool
 	odd    bool
+	ids    []string // nil: not asked for by id
+	keyed  topology.ShardSet
+	byKey  bool
 }
 
 func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) (*browseJob, *api.Error) {
@@ -79,7 +82,28 @@ func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) (*browse
 		return nil, api.NewError("miroir_not_supported",
 			"Miroir cannot list documents by distance over several shards yet. Use a search with an empty query and the same sort.")
 	}
+	j.findKeys()
 	return j, nil
+}
+
+// findKeys narrows the read to the shards that can hold what is listed.
+func (j *browseJob) findKeys() {
+	if j.odd {
+		return
+	}
+	shards := j.iv.table.Shards()
+	j.keyed, j.byKey = keyShards(j.filter, j.iv.row.PrimaryKey, shards)
+	if j.ids == nil {
+		return
+	}
+	set := shardsOf(j.ids, shards)
+	if j.byKey {
+		set = set.And(j.keyed)
+	}
+	if set.Empty() {
+		set.Add(0) // somebody has to say that there is nothing
+	}
+	j.keyed, j.byKey = set, true
 }
 
 func (j *browseJob) member(name string, value []byte) {
@@ -95,12 +119,30 @@ func (j *browseJob) member(name string, value []byte) {
 		count(&j.spec.Limit)
 	case "filter":
 		j.filter = value
+	case "ids":
+		j.readIDs(value)
 	case "fields":
 		j.fields = value
 		j.odd = j.odd || value[0] != '['
 	case "sort":
 		j.sort = value
 		j.readSort(value)
+	}
+}
+
+// readIDs reads the ids that are asked for; a node has the words for what cannot
+// be one.
+func (j *browseJob) readIDs(value []byte) {
+	list, err := api.ParseJSON(value)
+	if err != nil || list.Kind != api.Array {
+		j.odd = true
+		return
+	}
+	j.ids = make([]string, len(list.Arr))
+	for i := range list.Arr {
+		id, ok := list.Arr[i].DocumentID()
+		j.odd = j.odd || !ok
+		j.ids[i] = id
 	}
 }
 
@@ -123,9 +165,15 @@ func (j *browseJob) readSort(value []byte) {
 	j.odd = j.odd || err != nil
 }
 
-func (j *browseJob) scatters() []scatter     { return []scatter{j} }
-func (j *browseJob) index() *indexView       { return j.iv }
-func (j *browseJob) need() topology.ShardSet { return j.iv.table.All() }
+func (j *browseJob) scatters() []scatter { return []scatter{j} }
+func (j *browseJob) index() *indexView   { return j.iv }
+
+func (j *browseJob) need() topology.ShardSet {
+	if j.byKey {
+		return j.keyed
+	}
+	return j.iv.table.All()
+}
 
 func (j *browseJob) path() string { return "/indexes/" + j.iv.row.ID + "/documents" }
 
@@ -147,8 +195,15 @@ func (j *browseJob) asked() *nodeclient.Request {
 
 var browseReplaced = map[string]bool{"offset": true, "limit": true, "filter": true, "fields": true}
 
-func (j *browseJob) request(leg topology.Leg, _ bool) (*nodeclient.Request, error) {
-	if j.odd {
+func (j *browseJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, error) {
+	switch {
+	case j.odd:
+		return j.asked(), nil
+	case alone && leg.Filtered && !j.byKey:
+		filter := appendShardFilter([]byte(`"filter":`), j.filter, leg)
+		body := rawjson.Remove(nil, j.body, func(key []byte) bool { return rawjson.KeyEquals(key, "filter") })
+		return jsonCall(http.MethodPost, j.path()+"/fetch", rawjson.AppendMembers(nil, body, filter)), nil
+	case alone:
 		return j.asked(), nil
 	}
 	body := rawjson.Remove(nil, j.body, func(key []byte) bool {
@@ -203,6 +258,9 @@ func (j *browseJob) added() []string {
 }
 
 func (j *browseJob) join(in []gathered) (outcome, error) {
+	if bodies := in[0].bodies; in[0].alone && len(bodies) == 1 {
+		return answered(merge.StripDocuments(make([]byte, 0, len(bodies[0])), bodies[0]))
+	}
 	spec := j.spec
 	spec.Strip = j.added()
 	return answered(merge.Documents(nil, &spec, in[0].bodies))

@@ -95,7 +95,7 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 		if err != nil {
 			return fail(err)
 		}
-		return &startRead{job: &searchJob{iv: iv, body: body, metadata: m.IncludeMetadata, p: parseSearch(body, iv)}, onMissing: m.OnMissing}, nil
+		return &startRead{job: newSearchJob(iv, body, m.IncludeMetadata), onMissing: m.OnMissing}, nil
 	case *messages.FacetSearch:
 		iv, body, err := c.asked(m.IndexUID, m.Body)
 		if err != nil {

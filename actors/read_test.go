@@ -265,3 +265,54 @@ func TestANodeOfAnotherClusterIsRefused(t *testing.T) {
 	}
 	_ = st.Close()
 }
+
+// What can only be in some shards is asked of their owners alone.
+func TestReadsByKeyAskOwners(t *testing.T) {
+	f := newFleet(t, 1, 3, 1)
+	f.must(settingsOf("films", `{"filterableAttributes":["id","n"]}`))
+	var docs []string
+	for i := range 60 {
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"n":%d}`, i, i%7))
+	}
+	f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
+	for _, c := range []struct {
+		body        string
+		most, total int
+	}{
+		{`{"filter":"id = 7"}`, 1, 1},
+		{`{"filter":"id = 7 AND n = 0"}`, 1, 1},
+		{`{"filter":["id = 7","n = 1"]}`, 1, 0},
+		{`{"filter":"id IN [7, 8]"}`, 2, 2},
+		{`{"filter":"id = 7 OR id = 700"}`, 2, 1},
+		{`{"filter":"id IN []"}`, 1, 0},
+		{`{"filter":"n = 0 OR id = 7"}`, 3, 9},
+		{`{"filter":"NOT id = 7"}`, 3, 59},
+	} {
+		p, a := f.search("films", c.body)
+		if a.Nodes > c.most || *p.EstimatedTotalHits != c.total || len(p.Hits) != min(c.total, 20) {
+			t.Errorf("search %s: %d nodes, %s", c.body, a.Nodes, a.Body)
+		}
+		p, a = f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(c.body[:len(c.body)-1] + `,"fields":["id"]}`)}))
+		if a.Nodes > c.most || *p.Total != c.total || len(p.Results) != min(c.total, 20) {
+			t.Errorf("browse %s: %d nodes, %s", c.body, a.Nodes, a.Body)
+		}
+	}
+	p, a := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{"ids":[7,"7",7,"none"]}`)}))
+	if a.Nodes > 2 || *p.Total != 1 || ids(p.Results)[0] != "7" {
+		t.Errorf("ids: %d nodes, %s", a.Nodes, a.Body)
+	}
+	p, a = f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{"ids":[]}`)}))
+	if a.Nodes != 1 || *p.Total != 0 {
+		t.Errorf("no ids: %d nodes, %s", a.Nodes, a.Body)
+	}
+}
+
+// One node that holds everything gets the client's own page, however deep.
+func TestBrowseOfFullCopiesIsOneCall(t *testing.T) {
+	f := newFleet(t, 1, 2, 2)
+	f.must(adding("films", `[{"id":1},{"id":2},{"id":3}]`))
+	p, a := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{"offset":1,"limit":1}`)}))
+	if a.Nodes != 1 || *p.Total != 3 || fmt.Sprint(ids(p.Results)) != "[2]" {
+		t.Errorf("%d nodes, %s", a.Nodes, a.Body)
+	}
+}

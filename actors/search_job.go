@@ -21,6 +21,17 @@ type searchJob struct {
 	body     []byte // the client's, valid JSON
 	metadata bool   // the client asked for it
 	p        searchParams
+
+	keyed topology.ShardSet // the shards that its filter by primary key leaves
+	byKey bool
+}
+
+func newSearchJob(iv *indexView, body []byte, metadata bool) *searchJob {
+	j := &searchJob{iv: iv, body: body, metadata: metadata, p: parseSearch(body, iv)}
+	if !j.p.odd && !j.p.spec.HasFacets { // which facets exist is known by all nodes together
+		j.keyed, j.byKey = keyShards(j.p.filter, iv.row.PrimaryKey, iv.table.Shards())
+	}
+	return j
 }
 
 // searchParams is what the proxy has to know of a search. Whatever it does not
@@ -139,9 +150,16 @@ func (p *searchParams) count(value []byte, into *int) {
 	*into = int(n)
 }
 
-func (j *searchJob) scatters() []scatter     { return []scatter{j} }
-func (j *searchJob) index() *indexView       { return j.iv }
-func (j *searchJob) need() topology.ShardSet { return j.iv.table.All() }
+func (j *searchJob) scatters() []scatter { return []scatter{j} }
+func (j *searchJob) index() *indexView   { return j.iv }
+
+// need is less than all shards where only some can hold a hit.
+func (j *searchJob) need() topology.ShardSet {
+	if j.byKey {
+		return j.keyed
+	}
+	return j.iv.table.All()
+}
 
 func (j *searchJob) path() string { return "/indexes/" + j.iv.row.ID + "/search" }
 
@@ -158,7 +176,7 @@ func (j *searchJob) asked() *nodeclient.Request {
 // what the client asked for; legs that are merged need enough hits, and what
 // orders them.
 func (j *searchJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, error) {
-	if alone && !leg.Filtered || j.p.odd {
+	if alone && (!leg.Filtered || j.byKey) || j.p.odd {
 		return j.asked(), nil
 	}
 	body := make([]byte, 0, len(j.body)+256)

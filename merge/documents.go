@@ -1,5 +1,10 @@
 package merge
 
+import (
+	"cmp"
+	"slices"
+)
+
 // documentsEnd is what follows the documents in a node's answer.
 const documentsEnd = `],"offset":`
 
@@ -47,4 +52,26 @@ func Documents(dst []byte, spec *DocumentsSpec, legs [][]byte) ([]byte, error) {
 	out = appendInt(out, `,"limit":`, int64(spec.Limit))
 	out = appendInt(out, `,"total":`, total)
 	return append(out, '}'), nil
+}
+
+// StripDocuments appends the page of a node that was asked alone, for exactly the client's page, without the members
+// of documents that the client must not see. The error is a *LegError when the leg is not a page of documents.
+func StripDocuments(dst, body []byte) ([]byte, error) {
+	m := newMerger()
+	defer m.release()
+	m.browse = true
+	m.addLeg(body)
+	l := &m.legs[0]
+	err := l.open("results")
+	for n := int32(0); err == nil && n >= 0; {
+		n, err = m.readHit(l)
+	}
+	if err == nil {
+		err = l.tail("")
+	}
+	if err != nil {
+		return dst, &LegError{Err: err}
+	}
+	slices.SortStableFunc(m.edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
+	return m.appendHit(dst, &hit{to: len(body), edits1: int32(len(m.edits))}), nil
 }

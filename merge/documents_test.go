@@ -65,3 +65,21 @@ func TestStripDocument(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestStripDocuments(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"results":[{"_miroir_seq":"a","id":1,"_miroir_shard":"!"},{"id":2,"results":[{"_miroir_x":1}]}],"offset":7,"limit":2,"total":9}`: `{"results":[{"id":1},{"id":2,"results":[{"_miroir_x":1}]}],"offset":7,"limit":2,"total":9}`,
+		`{"offset":0,"results":[ {"_miroir_seq":"a"} ] , "total":1}`:                                                                       `{"offset":0,"results":[ {} ] , "total":1}`,
+		`{"results":[],"offset":0,"limit":0,"total":0}`:                                                                                    `{"results":[],"offset":0,"limit":0,"total":0}`,
+	} {
+		got, err := StripDocuments(nil, []byte(body))
+		if err != nil || string(got) != want {
+			t.Errorf("%s\nbecame %s, %v\nwant   %s", body, got, err, want)
+		}
+	}
+	for _, body := range []string{``, `{`, `[]`, `{"results":1}`, `{"results":[1]}`, `{"results":[{"id":1}`, `{"hits":[]}`} {
+		if got, err := StripDocuments([]byte("x"), []byte(body)); err == nil || string(got) != "x" {
+			t.Errorf("%s became %s, %v", body, got, err)
+		}
+	}
+}
