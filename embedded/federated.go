@@ -37,11 +37,12 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 		if f.HitsPerPage != nil {
 			perPage = *f.HitsPerPage
 		}
-		offset, limit = max(pageNo-1, 0)*perPage, perPage
+		offset, limit = pageStart(pageNo, perPage), perPage
 		if pageNo == 0 {
 			limit = 0
 		}
 	}
+	offset, limit = min(offset, deepest), min(limit, deepest)
 	for _, facets := range f.FacetsByIndex {
 		if !slices.ContainsFunc(m.Queries, func(q api.MultiQuery) bool { return q.IndexUID == facets.IndexUID }) {
 			if err := unusedFacets(r, facets.IndexUID); err != nil {
@@ -129,6 +130,20 @@ func checkFederation(m *api.MultiSearch) *api.Error {
 		}
 	}
 	return nil
+}
+
+// deepest is more hits than any index gives: sums of greater numbers need not overflow.
+const deepest = 1 << 30
+
+// pageStart is the offset of a page.
+func pageStart(page, perPage int) int {
+	if page <= 1 || perPage == 0 {
+		return 0
+	}
+	if page-1 > deepest/perPage {
+		return deepest
+	}
+	return (page - 1) * perPage
 }
 
 // federation gathers the hits of the queries of one federated search.
