@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/coding"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
 
@@ -30,6 +31,8 @@ type core struct {
 	legacy bool // an old version is imitated
 	routes []route
 	store  *store // nil in memory
+
+	compressor coding.Compressor
 
 	mu        sync.RWMutex
 	indexes   map[string]*index
@@ -60,6 +63,7 @@ func openCore(o Options, now func() time.Time) (*core, error) {
 		indexes: make(map[string]*index), records: make(map[uint32]*record), keys: make(map[string]*apiKey),
 		features: make(map[string]bool), changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
+	c.compressor.Vary = vary()
 	if o.Dir != "" {
 		s, err := openStore(o.Dir)
 		if err != nil {

@@ -143,7 +143,7 @@ func (f *Faults) around(w http.ResponseWriter, r *http.Request, c *core) {
 			code = "internal"
 		}
 		e := api.NewError(code, "planned fault")
-		writeJSON(w, a.Status, e)
+		c.writeJSON(w, r, a.Status, e)
 	case a.DropAnswer:
 		c.ServeHTTP(discard{http.Header{}}, r)
 		panic(http.ErrAbortHandler)

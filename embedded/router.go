@@ -26,6 +26,8 @@ type reply struct {
 	raw  []byte
 	// contentType of raw; JSON when empty.
 	contentType string
+	// stream writes an answer that has no end yet; nothing else is used then.
+	stream func(w http.ResponseWriter, r *http.Request)
 }
 
 func ok(body any) (*reply, *api.Error) { return &reply{status: http.StatusOK, body: body}, nil }
@@ -76,7 +78,7 @@ func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(p)
 		}
 		c.opt.Logger.WithField("stack", string(debug.Stack())).Errorf("panic in %s %s: %v", r.Method, r.URL.Path, p)
-		writeError(w, api.Internal("An internal error has occurred."))
+		c.writeError(w, r, api.Internal("An internal error has occurred."))
 	}()
 	setCORS(w, r)
 	match, params, known := c.find(r)
@@ -95,17 +97,17 @@ func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if match.action != "" {
 		a, err := c.authorize(r, match.action, params["index"])
 		if err != nil {
-			writeError(w, err)
+			c.writeError(w, r, err)
 			return
 		}
 		req.access = a
 	}
 	out, err := match.handle(req)
 	if err != nil {
-		writeError(w, err)
+		c.writeError(w, r, err)
 		return
 	}
-	writeReply(w, out)
+	c.writeReply(w, r, out)
 }
 
 // find looks for the route of a request; known tells that the path exists with another method.
@@ -158,39 +160,48 @@ func setCORS(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func writeReply(w http.ResponseWriter, out *reply) {
-	if out.raw == nil && out.body == nil {
-		w.WriteHeader(out.status)
-		return
-	}
-	if out.raw == nil {
-		writeJSON(w, out.status, out.body)
-		return
-	}
-	if out.contentType == "" {
-		out.contentType = api.ContentTypeJSON
-	}
-	w.Header().Set("Content-Type", out.contentType)
-	w.WriteHeader(out.status)
-	// a client that has left cannot be told
-	_, _ = w.Write(out.raw)
+// vary tells caches what answers depend on, as the real server does.
+func vary() []string {
+	return []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers", "Accept-Encoding"}
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
+func (c *core) writeReply(w http.ResponseWriter, r *http.Request, out *reply) {
+	switch {
+	case out.stream != nil:
+		out.stream(w, r)
+	case out.raw == nil && out.body == nil:
+		w.WriteHeader(out.status)
+	case out.raw == nil:
+		c.writeJSON(w, r, out.status, out.body)
+	case out.contentType == "":
+		c.write(w, r, out.status, api.ContentTypeJSON, out.raw)
+	default:
+		c.write(w, r, out.status, out.contentType, out.raw)
+	}
+}
+
+func (c *core) writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
 	data, err := api.Marshal(body)
 	if err != nil {
 		status = http.StatusInternalServerError
 		data, _ = api.Marshal(api.Internal(err.Error()))
 	}
-	w.Header().Set("Content-Type", api.ContentTypeJSON)
-	w.WriteHeader(status)
-	// a client that has left cannot be told
-	_, _ = w.Write(data) //nolint:gosec // JSON, and said to be
+	c.write(w, r, status, api.ContentTypeJSON, data)
 }
 
-func writeError(w http.ResponseWriter, e *api.Error) {
+func (c *core) writeError(w http.ResponseWriter, r *http.Request, e *api.Error) {
 	if e.Status() == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")
 	}
-	writeJSON(w, e.Status(), e)
+	c.writeJSON(w, r, e.Status(), e)
+}
+
+// write sends a whole answer, in the coding that the client asked for.
+func (c *core) write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	encoded, release := c.compressor.Encode(w.Header(), r.Header, body)
+	defer release()
+	w.WriteHeader(status)
+	// a client that has left cannot be told
+	_, _ = w.Write(encoded)
 }

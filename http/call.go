@@ -88,7 +88,7 @@ func (c *call) send(status int, contentType []string, body []byte) error {
 	if len(contentType) > 0 {
 		h["Content-Type"] = contentType
 	}
-	encoded, release := c.s.compressor.encode(h, c.c.Request().Header, body)
+	encoded, release := c.s.compressor.Encode(h, c.c.Request().Header, body)
 	defer release()
 	if status != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.Itoa(len(encoded))}

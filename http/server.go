@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
+
+	"github.com/miroir-search/miroir/coding"
 )
 
 // Options of a Server. Door is required, everything else has a default.
@@ -98,7 +100,7 @@ type Server struct {
 	opts       Options
 	log        *logrus.Logger
 	metrics    *metrics
-	compressor compressor
+	compressor coding.Compressor
 	echo       *echo.Echo
 	noRoute    *route
 	places     chan struct{}
@@ -120,7 +122,7 @@ func New(o Options) *Server {
 	s := &Server{opts: o.withDefaults(), stopped: make(chan struct{}), created: time.Now()}
 	s.log = s.opts.Logger
 	s.metrics = newMetrics(s.opts.Registry, func() float64 { return float64(s.bodies.Load()) })
-	s.compressor.min = s.opts.CompressFrom
+	s.compressor.Min, s.compressor.Vary = s.opts.CompressFrom, varyBoth
 	s.places = make(chan struct{}, s.opts.MaxConcurrent)
 	s.echo = echo.New()
 	s.echo.HideBanner, s.echo.HidePort = true, true

@@ -1,4 +1,5 @@
-package http
+// Package coding encodes answers as the Accept-Encoding of their request allows.
+package coding
 
 import (
 	"bytes"
@@ -13,10 +14,14 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-// compressor encodes answers as the client's Accept-Encoding allows. Levels are
-// the cheapest ones: a proxy has better uses for its processor.
-type compressor struct {
-	min   int // smaller bodies go out as they are; negative: all do
+// Compressor encodes answers as the client's Accept-Encoding allows. Levels are
+// the cheapest ones: a server has better uses for its processor. It may be used
+// by many goroutines once its fields are set.
+type Compressor struct {
+	// Min is the size up to which bodies go out as they are; negative: all do.
+	Min int
+	// Vary is the header of answers that may depend on Accept-Encoding.
+	Vary  []string
 	pools [3]sync.Pool
 }
 
@@ -50,14 +55,14 @@ type packed struct {
 // largestPooled keeps a rare huge answer from staying in memory.
 const largestPooled = 4 << 20
 
-// encode returns body in the best coding that the request accepts and sets the
+// Encode returns body in the best coding that the request accepts and sets the
 // answer's headers. release must be called when the bytes are no longer used.
-func (z *compressor) encode(answer, request http.Header, body []byte) (encoded []byte, release func()) {
+func (z *Compressor) Encode(answer, request http.Header, body []byte) (encoded []byte, release func()) {
 	nothing := func() {}
-	if z.min < 0 || len(body) <= z.min {
+	if z.Min < 0 || len(body) <= z.Min {
 		return body, nothing
 	}
-	answer["Vary"] = varyBoth
+	answer["Vary"] = z.Vary
 	accept := request["Accept-Encoding"]
 	if len(accept) == 0 {
 		return body, nothing
