@@ -220,6 +220,8 @@ func applyEmbedders(stored map[string]Embedder, o Opt[map[string]Opt[Embedder]])
 	return out, nil
 }
 
+func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
 func (e Embedder) merge(name string, c Embedder) (Embedder, *Error) {
 	source := c.Source.Or(e.Source)
 	if !source.IsSet() {
@@ -257,9 +259,32 @@ func kept[T any](change, stored Opt[T]) Opt[T] {
 func maskedEmbedders(all map[string]Embedder) map[string]Embedder {
 	out := make(map[string]Embedder, len(all))
 	for name, e := range all {
-		out[name] = e.masked()
+		out[name] = e.withDefaults().masked()
 	}
 	return out
+}
+
+// withDefaults adds the members that reading shows although nobody gave them.
+func (e Embedder) withDefaults() Embedder {
+	source := e.Source.Value()
+	switch source {
+	case SourceUserProvided, "composite":
+		return e
+	case "openAi":
+		e.Model = e.Model.Or(Some("text-embedding-3-small"))
+	case "huggingFace":
+		if !e.Model.IsSet() {
+			e.Model, e.Revision = Some("BAAI/bge-base-en-v1.5"), e.Revision.Or(Some("617ca489d9e86b49b8167676d8220688b99db36e"))
+		}
+		e.Pooling = e.Pooling.Or(Some("useModel"))
+	case "rest":
+		e.Headers = e.Headers.Or(Some(map[string]string{}))
+	}
+	if !e.IndexingFragments.IsSet() && !e.SearchFragments.IsSet() {
+		e.DocumentTemplate = e.DocumentTemplate.Or(Some(DefaultDocumentTemplate))
+		e.DocumentTemplateMaxBytes = e.DocumentTemplateMaxBytes.Or(Some(defaultTemplateBytes))
+	}
+	return e
 }
 
 func (e Embedder) masked() Embedder {

@@ -29,6 +29,8 @@ type Settings struct {
 	LocalizedAttributes  []LocalizedRule     `json:"localizedAttributes"`
 	FacetSearch          bool                `json:"facetSearch"`
 	PrefixSearch         string              `json:"prefixSearch"`
+	// Chat is nil where nothing was set, and not shown then.
+	Chat *Chat `json:"chat,omitempty"`
 }
 
 // TypoTolerance is the setting of that name.
@@ -116,7 +118,7 @@ type SettingsPatch struct {
 	LocalizedAttributes  Opt[[]LocalizedRule]          `json:"localizedAttributes,omitzero"`
 	FacetSearch          Opt[bool]                     `json:"facetSearch,omitzero"`
 	PrefixSearch         Opt[string]                   `json:"prefixSearch,omitzero"`
-	Chat                 Opt[json.RawMessage]          `json:"chat,omitzero"`
+	Chat                 Opt[ChatPatch]                `json:"chat,omitzero"`
 }
 
 // TypoPatch changes TypoTolerance member by member.
@@ -157,7 +159,7 @@ func ResetSettings() *SettingsPatch {
 		Faceting: NullOpt[FacetingPatch](), Pagination: NullOpt[PaginationPatch](),
 		Embedders: NullOpt[map[string]Opt[Embedder]](), SearchCutoffMs: NullOpt[uint64](),
 		LocalizedAttributes: NullOpt[[]LocalizedRule](), FacetSearch: NullOpt[bool](), PrefixSearch: NullOpt[string](),
-		ForeignKeys: NullOpt[json.RawMessage](), Chat: NullOpt[json.RawMessage](),
+		ForeignKeys: NullOpt[json.RawMessage](), Chat: NullOpt[ChatPatch](),
 	}
 }
 
@@ -197,6 +199,7 @@ func (s *Settings) Apply(p *SettingsPatch) *Error {
 	p.LocalizedAttributes.Apply(&n.LocalizedAttributes, nil)
 	p.FacetSearch.Apply(&n.FacetSearch, true)
 	p.PrefixSearch.Apply(&n.PrefixSearch, def.PrefixSearch)
+	n.Chat = n.Chat.apply(p.Chat)
 	*s = n
 	return nil
 }

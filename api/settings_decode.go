@@ -110,28 +110,23 @@ var settingTable = []Setting{
 		},
 		func(s *Settings) any { return s.PrefixSearch }),
 	setting("chat", "chat", "PATCH", "index_chat",
-		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.Chat, RawJSON) },
-		func(*Settings) any { return defaultChat() }),
+		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.Chat, readChat) },
+		func(s *Settings) any {
+			if s.Chat == nil {
+				return DefaultChat()
+			}
+			return s.Chat
+		}),
 }
 
-// Chat is what the sub-route of that name shows where nothing was set.
-type Chat struct {
-	Description              string   `json:"description"`
-	DocumentTemplate         string   `json:"documentTemplate"`
-	DocumentTemplateMaxBytes int      `json:"documentTemplateMaxBytes"`
-	SearchParameters         struct{} `json:"searchParameters"`
-}
+// noFeature is on of a server without experimental features.
+func noFeature(string) bool { return false }
 
-// DefaultDocumentTemplate is the template of embedders and chats that have none of their own.
-const DefaultDocumentTemplate = "{% for field in fields %}{% if field.is_searchable and field.value != nil %}" +
-	"{{ field.name }}: {{ field.value }}\n{% endif %}{% endfor %}"
+// DecodeSettings reads the body of PATCH /settings; settings of experimental features are refused.
+func DecodeSettings(v Value) (*SettingsPatch, *Error) { return DecodeSettingsWith(v, noFeature) }
 
-func defaultChat() Chat {
-	return Chat{DocumentTemplate: DefaultDocumentTemplate, DocumentTemplateMaxBytes: 400}
-}
-
-// DecodeSettings reads the body of PATCH /settings.
-func DecodeSettings(v Value) (*SettingsPatch, *Error) {
+// DecodeSettingsWith is DecodeSettings for a server whose features may be on.
+func DecodeSettingsWith(v Value, on func(feature string) bool) (*SettingsPatch, *Error) {
 	p := &SettingsPatch{}
 	fields := make([]Field, 0, len(settingTable))
 	for _, s := range settingTable {
@@ -140,16 +135,19 @@ func DecodeSettings(v Value) (*SettingsPatch, *Error) {
 	if err := DecodeObject(v, At{}, "bad_request", fields); err != nil {
 		return nil, err
 	}
-	return p, p.check()
+	return p, p.check(on)
 }
 
-// Decode reads the body of the setting's own sub-route.
-func (s Setting) Decode(v Value) (*SettingsPatch, *Error) {
+// Decode reads the body of the setting's own sub-route; settings of experimental features are refused.
+func (s Setting) Decode(v Value) (*SettingsPatch, *Error) { return s.DecodeWith(v, noFeature) }
+
+// DecodeWith is Decode for a server whose features may be on.
+func (s Setting) DecodeWith(v Value, on func(feature string) bool) (*SettingsPatch, *Error) {
 	p := &SettingsPatch{}
 	if err := s.into(p, s.Code)(v, At{}); err != nil {
 		return nil, err
 	}
-	return p, p.check()
+	return p, p.check(on)
 }
 
 // Reset is the patch of DELETE on the setting's own sub-route.
@@ -163,15 +161,10 @@ func (s Setting) Reset() *SettingsPatch {
 // Get returns the value that GET on the sub-route answers with. Secrets are masked.
 func (s Setting) Get(all *Settings) any { return s.get(all) }
 
-// check finds what only the whole change can tell, and settings of experimental features, which are never on here.
-func (p *SettingsPatch) check() *Error {
-	if p.ForeignKeys.IsSet() {
-		return FeatureNotEnabled("setting `foreignKeys` in the index settings", "foreign_keys",
-			"https://github.com/orgs/meilisearch/discussions/873")
-	}
-	if p.Chat.IsSet() {
-		return FeatureNotEnabled("setting `chat` in the index settings", "chat completions",
-			"https://github.com/orgs/meilisearch/discussions/835")
+// check finds what only the whole change can tell.
+func (p *SettingsPatch) check(on func(feature string) bool) *Error {
+	if err := p.checkFeatures(on); err != nil {
+		return err
 	}
 	rules := p.RankingRules.Value()
 	if slices.Contains(rules, "attribute") &&

@@ -136,11 +136,15 @@ func appendPaging(b []byte, res *engine.Result) []byte {
 	return intMember(b, "estimatedTotalHits", res.Total)
 }
 
-func similarAnswer(id string, res *engine.Result, took time.Duration) []byte {
+func similarAnswer(id string, res *engine.Result, took time.Duration, details bool) []byte {
 	b := appendHits([]byte{'{'}, res.Hits)
 	b = jsonMember(b, "id", id)
 	b = intMember(b, "processingTimeMs", int(took.Milliseconds()))
-	return append(appendPaging(b, res), '}')
+	b = appendPaging(b, res)
+	if details {
+		b = jsonMember(b, "performanceDetails", map[string]string{"search": took.String()})
+	}
+	return append(b, '}')
 }
 
 // float prints with a decimal point, always.

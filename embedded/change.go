@@ -23,6 +23,8 @@ type change struct {
 	forget  map[uint32]struct{}
 	// ended are other tasks that this one brought to an end or renamed.
 	ended []*record
+	// renames tells that ended holds tasks that only got another name.
+	renames bool
 }
 
 func newChange(c *core) *change {
@@ -68,6 +70,8 @@ func (ch *change) execute(rec *record) outcome {
 		return ch.deleteTasks(rec)
 	case opCompact:
 		return ch.compact(rec)
+	case opExport:
+		return ch.export(rec)
 	case opDump:
 		d := *rec.task.Details
 		d.DumpUID = api.Some(ch.core.now().Format("20060102-150405000"))
@@ -196,9 +200,28 @@ func (ch *change) prepare(x *index, p *part) *index {
 	}
 	p.ops = make([]engine.Op, len(p.ids))
 	for i, id := range p.ids {
+		if err := ch.embeddable(x, op, id, i); err != nil {
+			p.out = failed(err.Prefixed("Index `" + x.uid + "`: "))
+			return x
+		}
 		p.ops[i] = engine.Op{Kind: kind, ID: id, Doc: json.RawMessage(op.docs.doc(i)), SkipCreation: op.SkipCreation}
 	}
 	return x
+}
+
+// embeddable refuses a document of a write that the service of an embedder would have to embed.
+func (ch *change) embeddable(x *index, op *operation, id string, i int) *api.Error {
+	if len(x.settings.Embedders) == 0 {
+		return nil
+	}
+	stored, found := x.engine.Document(id)
+	if !found && op.SkipCreation {
+		return nil
+	}
+	if !op.Merge {
+		stored = nil
+	}
+	return checkEmbeddable(x.settings, id, op.docs.doc(i), stored)
 }
 
 // primaryKey decides the primary key for a write: the index's own, the one the request names, or an inferred one.
@@ -369,6 +392,9 @@ func (ch *change) settings(rec *record) outcome {
 	if err := s.Apply(rec.op.Settings); err != nil {
 		return failed(err.Prefixed("Index `" + x.uid + "`: "))
 	}
+	if err := checkNewEmbedders(x, s); err != nil {
+		return failed(err.Prefixed("Index `" + x.uid + "`: "))
+	}
 	if ch.core.legacy && rec.op.Settings.RankingRules.IsNull() {
 		s.RankingRules = []string{"words", "typo", "proximity", "attribute", "sort", "exactness"}
 	}
@@ -388,7 +414,7 @@ func (ch *change) compact(rec *record) outcome {
 	if err != nil {
 		return failed(err)
 	}
-	size := humanSize(x.engine.RawSize())
+	size := humanSize(x.rawSize())
 	return outcome{details: &api.Details{PreCompactionSize: api.Some(size), PostCompactionSize: api.Some(size)}}
 }
 
@@ -411,6 +437,17 @@ func (ch *change) cancel(rec *record) outcome {
 	d := *rec.task.Details
 	d.CanceledTasks = api.Some(n)
 	return outcome{details: &d}
+}
+
+// canceled are the tasks that this change brought to an end; others in ended only got another name.
+func (ch *change) canceled() []*record {
+	var out []*record
+	for _, rec := range ch.ended {
+		if rec.task.Status == api.Canceled && !ch.renames {
+			out = append(out, rec)
+		}
+	}
+	return out
 }
 
 func (ch *change) deleteTasks(rec *record) outcome {

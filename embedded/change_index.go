@@ -130,6 +130,7 @@ func (c *core) checkSwap(swaps []api.Swap) *api.Error {
 // renameTasks lets earlier tasks follow their index to its new name; those that came later name what they mean.
 func (ch *change) renameTasks(names map[string]string, before uint32) {
 	c := ch.core
+	ch.renames = true
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, uid := range c.order {

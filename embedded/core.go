@@ -33,6 +33,11 @@ type core struct {
 	store  *store // nil in memory
 
 	compressor coding.Compressor
+	outside    outside
+	logs       logStream
+	notifying  sync.WaitGroup
+	// remembering orders the writers of what is kept beside the indexes; it is taken before mu.
+	remembering sync.Mutex
 
 	mu        sync.RWMutex
 	indexes   map[string]*index
@@ -47,6 +52,9 @@ type core struct {
 	stopping  bool
 	keys      map[string]*apiKey
 	features  map[string]bool
+	webhooks  map[string]*webhook // by uuid; replaced, never changed
+	chats     map[string]*chatSettings
+	network   network
 	stats     statsClock
 	changed   chan struct{} // closed and replaced whenever the queue gets shorter
 
@@ -99,6 +107,7 @@ func (c *core) start() {
 	c.mu.Lock()
 	c.paused, c.stopping = false, false
 	c.quit, c.done = make(chan struct{}), make(chan struct{})
+	c.outside = newOutside()
 	c.mu.Unlock()
 	if c.store != nil {
 		c.store.start()
@@ -116,8 +125,11 @@ func (c *core) stop() {
 	if quit == nil {
 		return
 	}
+	c.outside.cancel()
 	close(quit)
 	<-done
+	c.notifying.Wait()
+	c.outside.close()
 	if c.store != nil {
 		c.store.stop()
 	}
@@ -191,10 +203,4 @@ func (c *core) uids(a access) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func (c *core) feature(name string) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.features[name]
 }

@@ -41,7 +41,8 @@ func engineSettings(s *api.Settings) engine.Settings {
 		out.Embedders = make(map[string]engine.Embedder, len(s.Embedders))
 	}
 	for name, e := range s.Embedders {
-		ee := engine.Embedder{Dimensions: e.Dimensions.Value(), BinaryQuantized: e.BinaryQuantized.Value()}
+		size, _ := dimensions(e)
+		ee := engine.Embedder{Dimensions: size, BinaryQuantized: e.BinaryQuantized.Value()}
 		if d, ok := e.Distribution.Get(); ok {
 			ee.Distribution = &engine.Distribution{Mean: d.Mean, Sigma: d.Sigma}
 		}

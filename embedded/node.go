@@ -31,6 +31,8 @@ type Options struct {
 	Window time.Duration
 	// MaxPayload is the greatest accepted body in bytes, 100 MiB by default.
 	MaxPayload int64
+	// WebhookURL hears about finished tasks, as a webhook that clients cannot change; WebhookAuthorization is its header.
+	WebhookURL, WebhookAuthorization string
 	// Logger hears about what the node cannot tell a client; nil is silence.
 	Logger logrus.FieldLogger
 }

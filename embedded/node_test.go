@@ -90,7 +90,8 @@ func TestBadRequestsAreRefusedAtOnce(t *testing.T) {
 			"Meilisearch is running without a master key. To access this API endpoint, you must have set a master key at launch."},
 		"an index without a uid": {"POST", "/indexes", `{"primaryKey":"id"}`, 400, "missing_index_uid", "Missing field `uid`"},
 		"an immutable field":     {"PATCH", "/indexes/a", `{"createdAt":1}`, 400, "immutable_index_created_at", "Immutable field `createdAt`: expected one of `primaryKey`, `uid`"},
-		"a route we do not have": {"GET", "/webhooks", "", 501, "miroir_not_supported", "an embedded node does not have the route GET /webhooks"},
+		"a feature that is off": {"GET", "/metrics", "", 400, "feature_not_enabled", "Getting metrics requires enabling the `metrics` " +
+			"experimental feature. See https://github.com/meilisearch/product/discussions/625"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,6 +16,9 @@ var (
 	metaNextTask  = []byte("nextTask")
 	metaNextIndex = []byte("nextIndex")
 	metaFeatures  = []byte("features")
+	metaWebhooks  = []byte("webhooks")
+	metaChats     = []byte("chats")
+	metaNetwork   = []byte("network")
 )
 
 // storedIndex is an index in the store, without its documents.
@@ -123,9 +125,10 @@ func (c *core) load() error {
 		if v := meta.Get(metaNextIndex); len(v) == 8 {
 			c.nextIndex = binary.BigEndian.Uint64(v)
 		}
-		if v := meta.Get(metaFeatures); v != nil {
-			if err := json.Unmarshal(v, &c.features); err != nil {
-				return fmt.Errorf("read features: %w", err)
+		for key, into := range map[string]any{string(metaFeatures): &c.features, string(metaWebhooks): &c.webhooks,
+			string(metaChats): &c.chats, string(metaNetwork): &c.network} {
+			if err := recall(meta, []byte(key), into); err != nil {
+				return err
 			}
 		}
 		if err := c.loadKeys(tx.Bucket(bucketKeys)); err != nil {
@@ -219,13 +222,30 @@ func (c *core) loadTasks(tx *bolt.Tx) error {
 	})
 }
 
-// saveFeatures writes the experimental features.
-func (c *core) saveFeatures() error {
-	if c.store == nil {
+// remember changes what is kept beside the indexes: change runs under c.mu and returns what to write under the key.
+func (c *core) remember(key []byte, change func() any) *api.Error {
+	c.remembering.Lock()
+	defer c.remembering.Unlock()
+	c.mu.Lock()
+	data, err := json.Marshal(change())
+	c.mu.Unlock() // before the transaction: tasks take the two in the other order
+	if err == nil && c.store != nil {
+		err = c.store.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, data) })
+	}
+	if err != nil {
+		return api.Internal(fmt.Sprintf("write %s: %v", key, err))
+	}
+	return nil
+}
+
+// recall reads what remember wrote; nothing is no error.
+func recall(meta *bolt.Bucket, key []byte, into any) error {
+	v := meta.Get(key)
+	if v == nil {
 		return nil
 	}
-	c.mu.RLock()
-	all := maps.Clone(c.features)
-	c.mu.RUnlock()
-	return c.store.db.Update(func(tx *bolt.Tx) error { return putJSON(tx.Bucket(bucketMeta), metaFeatures, all) })
+	if err := json.Unmarshal(v, into); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return nil
 }

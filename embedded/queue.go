@@ -31,6 +31,7 @@ const (
 	opDump         opKind = "dump"
 	opSnapshot     opKind = "snapshot"
 	opCompact      opKind = "compact"
+	opExport       opKind = "export"
 )
 
 // operation is the work of a task.
@@ -47,6 +48,7 @@ type operation struct {
 	Settings     *api.SettingsPatch `json:"settings,omitempty"`
 	Swaps        []api.Swap         `json:"swaps,omitempty"`
 	Tasks        []uint32           `json:"tasks,omitempty"`
+	Export       *exportOrder       `json:"export,omitempty"`
 
 	docs *documents
 }
@@ -192,7 +194,7 @@ func chooseGroup(all []*record) []*record {
 			return all[i : i+1 : i+1]
 		}
 	}
-	for _, kind := range []opKind{opDeleteTasks, opCompact, opSnapshot, opDump} {
+	for _, kind := range []opKind{opDeleteTasks, opCompact, opExport, opSnapshot, opDump} {
 		for i, rec := range all {
 			if rec.op.Kind == kind {
 				return all[i : i+1 : i+1]
@@ -240,6 +242,7 @@ func (c *core) run(group []*record) {
 			finished[i] = outcome{err: api.Internal(err.Error())}.finish(rec, now)
 		}
 	}
+	defer c.notify(append(ch.canceled(), finished...))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, rec := range finished {

@@ -61,6 +61,11 @@ func buildRoutes() []route {
 	all = append(all, taskRoutes()...)
 	all = append(all, keyRoutes()...)
 	all = append(all, miscRoutes()...)
+	all = append(all, webhookRoutes()...)
+	all = append(all, chatRoutes()...)
+	all = append(all, networkRoutes()...)
+	all = append(all, ruleRoutes()...)
+	all = append(all, instanceRoutes()...)
 	for i := range all {
 		all[i].parts = strings.Split(strings.Trim(all[i].path, "/"), "/")
 	}
@@ -203,5 +208,6 @@ func (c *core) write(w http.ResponseWriter, r *http.Request, status int, content
 	defer release()
 	w.WriteHeader(status)
 	// a client that has left cannot be told
-	_, _ = w.Write(encoded)
+	_, _ = w.Write(encoded) //nolint:gosec // of a content type that browsers do not run
+	c.logs.write(c, r.Method, r.URL.Path, status)
 }

@@ -1,8 +1,6 @@
 package embedded
 
 import (
-	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
@@ -28,21 +26,13 @@ func miscRoutes() []route {
 		{method: "PATCH", path: "/experimental-features", action: "experimental.update", handle: patchFeatures},
 	}
 	// what a real server has and this one does not is refused clearly, never answered with 404
-	for _, x := range []struct{ method, path, action string }{
-		{"GET", "/metrics", "metrics.get"}, {"POST", "/export", "export"}, {"GET", "/network", "network.get"},
-		{"PATCH", "/network", "network.update"}, {"POST", "/network/control", "network.update"},
-		{"GET", "/webhooks", "webhooks.get"}, {"POST", "/webhooks", "webhooks.create"}, {"GET", "/webhooks/:uuid", "webhooks.get"},
-		{"PATCH", "/webhooks/:uuid", "webhooks.update"}, {"DELETE", "/webhooks/:uuid", "webhooks.delete"},
-		{"GET", "/chats", "chats.get"}, {"GET", "/chats/:ws", "chats.get"}, {"DELETE", "/chats/:ws", "chats.delete"},
-		{"GET", "/chats/:ws/settings", "chatsSettings.get"}, {"PATCH", "/chats/:ws/settings", "chatsSettings.update"},
-		{"DELETE", "/chats/:ws/settings", "chatsSettings.update"}, {"POST", "/chats/:ws/chat/completions", "chatCompletions"},
-		{"POST", "/dynamic-search-rules", "dynamicSearchRules.get"}, {"DELETE", "/dynamic-search-rules", "dynamicSearchRules.delete"},
-		{"GET", "/dynamic-search-rules/:uid", "dynamicSearchRules.get"}, {"PATCH", "/dynamic-search-rules/:uid", "dynamicSearchRules.update"},
-		{"DELETE", "/dynamic-search-rules/:uid", "dynamicSearchRules.delete"}, {"POST", "/render-template", "*"},
-		{"POST", "/logs/stream", "*"}, {"DELETE", "/logs/stream", "*"}, {"POST", "/logs/stderr", "*"},
-		{"GET", "/tasks/:task/documents", "tasks.get"}, {"POST", "/tasks/compact", "tasks.compact"},
+	for _, x := range []struct{ method, path, action, feature, what string }{
+		{"POST", "/render-template", "*", "renderRoute", "calling the /render-template route"},
 	} {
-		all = append(all, route{method: x.method, path: x.path, action: x.action, handle: func(*request) (*reply, *api.Error) {
+		all = append(all, route{method: x.method, path: x.path, action: x.action, handle: func(r *request) (*reply, *api.Error) {
+			if err := r.core.require(x.feature, x.what); err != nil {
+				return nil, err
+			}
 			return nil, api.NewError(api.CodeNotSupported, "an embedded node does not have the route "+x.method+" "+x.path)
 		}})
 	}
@@ -62,6 +52,7 @@ type indexStats struct {
 	RawDocumentDBSize         any               `json:"rawDocumentDbSize"`
 	AvgDocumentSize           any               `json:"avgDocumentSize"`
 	IsIndexing                bool              `json:"isIndexing"`
+	InternalDatabaseSizes     map[string]any    `json:"internalDatabaseSizes,omitempty"`
 	NumberOfEmbeddings        uint64            `json:"numberOfEmbeddings"`
 	NumberOfEmbeddedDocuments uint64            `json:"numberOfEmbeddedDocuments"`
 	FieldDistribution         map[string]uint64 `json:"fieldDistribution"`
@@ -87,25 +78,9 @@ func (p *statsParams) size(n uint64) any {
 	return n
 }
 
-func humanSize(n uint64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	f, u := float64(n), 0
-	for f >= 1024 && u < len(units)-1 {
-		f /= 1024
-		u++
-	}
-	if u == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.2f %s", f, units[u])
-}
-
 func (c *core) statsOf(x *index, p *statsParams) indexStats {
-	n, size := x.engine.Len(), x.engine.RawSize()
-	avg := uint64(0)
-	if n > 0 {
-		avg = size / uint64(n)
-	}
+	n, size := x.engine.Len(), x.rawSize()
+	avg := x.averageSize()
 	vectors, documents := x.engine.Embeddings()
 	c.mu.RLock()
 	busy := false
@@ -114,7 +89,11 @@ func (c *core) statsOf(x *index, p *statsParams) indexStats {
 		busy = busy || rec != nil && rec.task.IndexUID != nil && *rec.task.IndexUID == x.uid
 	}
 	c.mu.RUnlock()
-	return indexStats{n, p.size(size), p.size(avg), busy, vectors, documents, x.engine.FieldDistribution()}
+	var parts map[string]any
+	if p.sizes {
+		parts = map[string]any{"main": p.size(pageSize), "documents": p.size(size)}
+	}
+	return indexStats{n, p.size(size), p.size(avg), busy, parts, vectors, documents, x.engine.FieldDistribution()}
 }
 
 func getIndexStats(r *request) (*reply, *api.Error) {
@@ -147,7 +126,7 @@ func getStats(r *request) (*reply, *api.Error) {
 		if err != nil {
 			continue
 		}
-		total += x.engine.RawSize()
+		total += x.rawSize()
 		if !r.access.allows(uid) {
 			continue
 		}
@@ -160,56 +139,6 @@ func getStats(r *request) (*reply, *api.Error) {
 	return ok(out)
 }
 
-// featureNames are the experimental features in the order GET shows them.
-func featureNames() []string {
-	return []string{"metrics", "logsRoute", "editDocumentsByFunction", "containsFilter", "dynamicSearchRules", "network",
-		"getTaskDocumentsRoute", "taskQueueCompactionRoute", "compositeEmbedders", "chatCompletions", "multimodal", "foreignKeys",
-		"disableDocumentsFetchQueue", "legacySearch", "renderRoute"}
-}
-
-func getFeatures(r *request) (*reply, *api.Error) {
-	raw := []byte{'{'}
-	for i, name := range featureNames() {
-		if i > 0 {
-			raw = append(raw, ',')
-		}
-		raw = fmt.Appendf(raw, "%q:%t", name, r.core.feature(name))
-	}
-	return &reply{status: http.StatusOK, raw: append(raw, '}')}, nil
-}
-
-func patchFeatures(r *request) (*reply, *api.Error) {
-	changes := make(map[string]*bool)
-	var fields []api.Field
-	for _, name := range featureNames() {
-		fields = append(fields, api.Field{Name: name, Into: func(v api.Value, at api.At) *api.Error {
-			var on *bool
-			err := api.Maybe("bad_request", &on, api.Bool)(v, at)
-			changes[name] = on
-			return err
-		}})
-	}
-	if err := r.object(fields...); err != nil {
-		return nil, err
-	}
-	c := r.core
-	c.mu.Lock()
-	for name, on := range changes {
-		if on != nil {
-			c.features[name] = *on
-		}
-	}
-	c.mu.Unlock()
-	if err := c.saveFeatures(); err != nil {
-		return nil, api.Internal(err.Error())
-	}
-	return getFeatures(r)
-}
-
 func networkNotEnabled(action string) *api.Error {
 	return api.FeatureNotEnabled(action, "network", "https://github.com/orgs/meilisearch/discussions/805")
-}
-
-func listFields(r *request) (*reply, *api.Error) {
-	return nil, api.NewError(api.CodeNotSupported, "an embedded node does not list fields")
 }

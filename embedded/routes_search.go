@@ -92,6 +92,9 @@ func (r *request) runSearch(uid string, q *api.SearchQuery) (*engine.Result, *in
 	if q.Media != nil {
 		return nil, nil, x.refuseMedia(q.Hybrid.Embedder)
 	}
+	if err := x.checkQueryVector(eq); err != nil {
+		return nil, nil, err
+	}
 	res, searchErr := x.engine.Search(r.Context(), eq)
 	if searchErr != nil {
 		return nil, nil, engineError(uid, searchErr)
@@ -275,7 +278,7 @@ func (r *request) similar(q *api.SimilarQuery) (*reply, *api.Error) {
 	if searchErr != nil {
 		return nil, similarError(engineError("", searchErr))
 	}
-	return &reply{status: 200, raw: similarAnswer(id, res, time.Since(started))}, nil
+	return &reply{status: 200, raw: similarAnswer(id, res, time.Since(started), q.ShowPerformanceDetails)}, nil
 }
 
 func similarError(e *api.Error) *api.Error {

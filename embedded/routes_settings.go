@@ -20,7 +20,7 @@ func settingsRoutes() []route {
 				return okRaw(s.Get(x.settings))
 			}},
 			route{method: s.Verb, path: path, action: "settings.update", handle: func(r *request) (*reply, *api.Error) {
-				return r.changeSettings(s.Decode)
+				return r.changeSettings(s.DecodeWith)
 			}},
 			route{method: "DELETE", path: path, action: "settings.update", handle: func(r *request) (*reply, *api.Error) {
 				return r.enqueueSettings(s.Reset(), false)
@@ -44,16 +44,23 @@ func getSettings(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(x.settings.Masked())
+	s := x.settings.Masked()
+	switch {
+	case !r.core.feature("chatCompletions"):
+		s.Chat = nil
+	case s.Chat == nil:
+		s.Chat = api.DefaultChat()
+	}
+	return ok(s)
 }
 
-func patchSettings(r *request) (*reply, *api.Error) { return r.changeSettings(api.DecodeSettings) }
+func patchSettings(r *request) (*reply, *api.Error) { return r.changeSettings(api.DecodeSettingsWith) }
 
 func resetSettings(r *request) (*reply, *api.Error) {
 	return r.enqueueSettings(api.ResetSettings(), false)
 }
 
-func (r *request) changeSettings(decode func(api.Value) (*api.SettingsPatch, *api.Error)) (*reply, *api.Error) {
+func (r *request) changeSettings(decode func(v api.Value, on func(string) bool) (*api.SettingsPatch, *api.Error)) (*reply, *api.Error) {
 	if _, err := r.index(); err != nil {
 		return nil, err
 	}
@@ -61,15 +68,12 @@ func (r *request) changeSettings(decode func(api.Value) (*api.SettingsPatch, *ap
 	if err != nil {
 		return nil, err
 	}
-	p, err := decode(v)
+	p, err := decode(v, r.core.feature)
 	if err != nil {
 		return nil, err
 	}
-	for name, o := range p.Embedders.Value() {
-		if e, set := o.Get(); set && e.Source.Value() != api.SourceUserProvided && (e.Source.IsSet() || e.Dimensions.IsZero()) {
-			return nil, api.NewError(api.CodeNotSupported, "`.embedders."+name+"`: an embedded node only has embedders with source "+
-				"`userProvided`: vectors must come with the documents.")
-		}
+	if p.ForeignKeys.IsSet() {
+		return nil, api.NewError(api.CodeNotSupported, "an embedded node does not join documents by `foreignKeys`")
 	}
 	return r.enqueueSettings(p, true)
 }

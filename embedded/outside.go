@@ -1,0 +1,128 @@
+package embedded
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/miroir-search/miroir/api"
+)
+
+// outside is how a node calls others: webhooks and exports. Its calls end when the node stops.
+type outside struct {
+	client *http.Client
+	ctx    context.Context //nolint:containedctx // of the node's life, not of one call
+	cancel context.CancelFunc
+}
+
+func newOutside() outside {
+	ctx, cancel := context.WithCancel(context.Background())
+	return outside{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}, ctx, cancel}
+}
+
+func (o outside) close() {
+	o.cancel()
+	o.client.CloseIdleConnections()
+}
+
+// post sends a body packed by gzip and returns the answer's status and body.
+func (o outside) post(method, to string, headers map[string]string, body []byte) (int, []byte, error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(body); err != nil {
+		return 0, nil, err
+	}
+	if err := z.Close(); err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequestWithContext(o.ctx, method, to, &packed)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Content-Encoding", "gzip")
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	res, err := o.client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return res.StatusCode, data, err
+}
+
+// notify tells the webhooks about the tasks that a batch finished, one task a line. Nobody waits for it.
+func (c *core) notify(finished []*record) {
+	hooks := c.webhooksByUUID()
+	if len(hooks) == 0 {
+		return
+	}
+	var lines bytes.Buffer
+	for _, rec := range finished {
+		data, err := api.Marshal(rec.task)
+		if err != nil {
+			c.opt.Logger.WithError(err).Error("embedded node cannot encode a task for its webhooks")
+			return
+		}
+		lines.Write(append(data, '\n'))
+	}
+	c.notifying.Go(func() {
+		for _, id := range slices.Sorted(maps.Keys(hooks)) {
+			headers := maps.Clone(hooks[id].Headers)
+			headers["Content-Type"] = api.ContentTypeNDJSON
+			if _, _, err := c.outside.post(http.MethodPost, hooks[id].URL, headers, lines.Bytes()); err != nil {
+				c.opt.Logger.WithError(err).WithField("webhook", id).Warn("embedded node cannot reach a webhook")
+			}
+		}
+	})
+}
+
+// badURL returns why a text is no absolute URL, in the words of the real server, or "".
+func badURL(text string) string {
+	scheme, rest, found := strings.Cut(text, ":")
+	if !found || !isScheme(scheme) {
+		return "relative URL without a base"
+	}
+	if s := strings.ToLower(scheme); s != "http" && s != "https" {
+		return ""
+	}
+	host, _, _ := strings.Cut(strings.TrimLeft(rest, `/\`), "/")
+	if i := strings.IndexAny(host, "?#"); i >= 0 {
+		host = host[:i]
+	}
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		if _, err := strconv.ParseUint(host[i+1:], 10, 16); err != nil && host[i+1:] != "" {
+			return "invalid port number"
+		}
+		host = host[:i]
+	}
+	if host == "" {
+		return "empty host"
+	}
+	if _, err := url.Parse("http://" + host); err != nil {
+		return "invalid international domain name"
+	}
+	return ""
+}
+
+func isScheme(s string) bool {
+	for i, r := range s {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", r)) {
+			return false
+		}
+	}
+	return s != ""
+}

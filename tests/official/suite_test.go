@@ -1,0 +1,51 @@
+package official
+
+import (
+	"os"
+	"testing"
+
+	"github.com/miroir-search/miroir/tests/fleet"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	Cleanup()
+	fleet.Cleanup()
+	os.Exit(code)
+}
+
+// The exceptions are explained in docs/embedded.md.
+var embeddedExceptions = append([]Exception{}, realExceptions...)
+
+// slow skips what is too slow for every run: the suite waits a lot.
+func slow(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MIROIR_LONG") == "" {
+		t.Skip("takes more than a minute: set MIROIR_LONG=1, as make test-long does")
+	}
+}
+
+// The official client's own tests pass against one embedded node.
+func TestTheOfficialSuiteOnAnEmbeddedNode(t *testing.T) {
+	slow(t)
+	node := fleet.StartNodeWithKey(t, "node", "", MasterKey)
+	Run(t, node.URL).Check(t, embeddedExceptions)
+}
+
+// What a real server of v1.50 fails is no fault of ours: the suite was written
+// for other versions, for the Enterprise Edition and for a machine with access to
+// services.
+var realExceptions = []Exception{
+	{"TestIndex_UpdateSettingsEmbedders", "expects answers of the servers of OpenAI and Hugging Face"},
+	{"Test_UpdateNetwork", "sets a leader, which demands the Enterprise Edition"},
+	{"Test_ListSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_UpdateSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_GetSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_DeleteSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+}
+
+func TestTheOfficialSuiteOnARealServer(t *testing.T) {
+	slow(t)
+	node := fleet.StartNodeWithKey(t, "node", fleet.RealBinary(t), MasterKey)
+	Run(t, node.URL).Check(t, realExceptions)
+}
