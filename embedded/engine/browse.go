@@ -279,10 +279,8 @@ func (c *core) similarResult(ctx context.Context, q *SimilarQuery, universe *roa
 	maxHits := c.cfg.MaxTotalHits
 	offset := min(q.Offset, maxHits)
 	limit := min(q.Limit, maxHits-offset)
-	r := c.newRanker([]rule{{kind: RuleVector}}, nil, []matchLevel{{docs: docs}}, offset+limit)
-	r.similarity = best
-	list, err := r.run(ctx)
-	if err != nil {
+	b := &bucketSort{c: c, rules: []sorter{&vectorSort{similarity: best}}, from: offset, length: limit}
+	if err := b.run(ctx, docs, nil); err != nil {
 		return nil, err
 	}
 	total := int(universe.GetCardinality())
@@ -298,10 +296,10 @@ func (c *core) similarResult(ctx context.Context, q *SimilarQuery, universe *roa
 	}
 	f := s.newFormatter()
 	res := &Result{Total: min(total, maxHits), Offset: q.Offset, Limit: q.Limit, Hits: []Hit{}}
-	for i := offset; i < len(list); i++ {
-		scores := r.details(&list[i])
-		h := scored{doc: list[i].doc, scores: scores, score: globalScore(scores), vector: true}
-		res.Hits = append(res.Hits, Hit{ID: c.docs[h.doc].id, Document: f.hit(&h), Score: h.score, Scores: scores})
+	for i := range b.hits {
+		h := &b.hits[i]
+		h.vector = true
+		res.Hits = append(res.Hits, Hit{ID: c.docs[h.doc].id, Document: f.hit(h), Score: h.score, Scores: h.scores})
 	}
 	return res, nil
 }

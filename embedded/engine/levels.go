@@ -1,25 +1,25 @@
 package engine
 
 import (
-	"sort"
-
 	"github.com/RoaringBitmap/roaring/v2"
 )
-
-// matchLevel are the documents that match a query when some of its words are
-// left out.
-type matchLevel struct {
-	kept    []int // words of the query that matter
-	skipped int   // words left out
-	docs    *roaring.Bitmap
-	zero    *roaring.Bitmap // those of docs that match without any typo
-}
 
 // matcher finds the documents of a query.
 type matcher struct {
 	c     *core
 	g     *graph
 	attrs attrSet
+	// cache are documents of nodes, phrases those of phrases.
+	cache   map[subset]*roaring.Bitmap
+	phrases map[*phrase]*roaring.Bitmap
+}
+
+func (c *core) newMatcher(g *graph, attrs attrSet) *matcher {
+	m := &matcher{c: c, g: g, attrs: attrs, cache: map[subset]*roaring.Bitmap{}, phrases: map[*phrase]*roaring.Bitmap{}}
+	for _, n := range g.nodes {
+		m.resolve(n)
+	}
+	return m
 }
 
 // keepOriginal passes the attributes where a word as it was typed may match,
@@ -30,11 +30,8 @@ func (m *matcher) keepTolerant(attr uint16) bool {
 	return m.attrs.has(attr) && !m.c.fields.attrs[attr].exact
 }
 
-// resolve finds the documents of every node.
+// resolve finds the documents of a node.
 func (m *matcher) resolve(n *node) {
-	if n.docs != nil {
-		return
-	}
 	acc := newDense(len(m.c.docs))
 	for i := range n.levels {
 		keep := m.keepOriginal
@@ -49,28 +46,20 @@ func (m *matcher) resolve(n *node) {
 			}
 		}
 		for _, p := range n.levels[i].phrases {
-			acc.or(m.c.phraseDocs(p, m.attrs))
-		}
-		if i == 0 {
-			n.zeroDocs = acc.bitmap()
+			acc.or(m.phraseDocs(p))
 		}
 	}
-	n.docs = n.zeroDocs
-	if acc.changed {
-		n.docs = acc.bitmap()
-	}
+	n.docs = acc.bitmap()
 }
 
 // dense collects many small bitmaps.
 type dense struct {
-	words   []uint64
-	changed bool
+	words []uint64
 }
 
 func newDense(docs int) *dense { return &dense{words: make([]uint64, (docs+63)/64)} }
 
 func (d *dense) or(b *roaring.Bitmap) {
-	d.changed = true
 	b.Iterate(func(x uint32) bool {
 		d.words[x>>6] |= 1 << (x & 63)
 		return true
@@ -78,7 +67,6 @@ func (d *dense) or(b *roaring.Bitmap) {
 }
 
 func (d *dense) bitmap() *roaring.Bitmap {
-	d.changed = false
 	b := roaring.New()
 	var run []uint32
 	for i, w := range d.words {
@@ -94,145 +82,54 @@ func (d *dense) bitmap() *roaring.Bitmap {
 	return b
 }
 
-// levels lists the match levels of a query within universe, best first. Each
-// document is in the first level it matches. With MatchAll there is one.
-func (m *matcher) levels(strategy MatchingStrategy, universe *roaring.Bitmap) []matchLevel {
-	for _, n := range m.g.nodes {
-		m.resolve(n)
+// subsetDocs are the documents that a node matches with a number of typos.
+func (m *matcher) subsetDocs(s subset, level int) *roaring.Bitmap {
+	n := m.g.nodes[s.node]
+	key := s
+	key.levels = 1 << level
+	if s.levels>>level&1 == 0 {
+		key.levels = 0 // phrases and synonyms alone
 	}
-	kept := make([]int, m.g.slots)
-	for i := range kept {
-		kept[i] = i
+	if d, ok := m.cache[key]; ok {
+		return d
 	}
-	var removable []int
-	if strategy != MatchAll {
-		removable = m.removalOrder(strategy)
-	}
-	var out []matchLevel
-	left := universe.Clone()
-	skipped := 0
-	for {
-		docs := m.matching(kept, left, func(n *node) *roaring.Bitmap { return n.docs })
-		left.AndNot(docs)
-		out = append(out, matchLevel{kept: kept, skipped: skipped, docs: docs})
-		if len(removable) == 0 {
-			return out
-		}
-		next := make([]int, 0, len(kept)-1)
-		for _, s := range kept {
-			if s != removable[0] {
-				next = append(next, s)
-			}
-		}
-		kept, removable, skipped = next, removable[1:], skipped+1
-	}
-}
-
-// zeroTypo are the documents of a level that match it without typos.
-func (m *matcher) zeroTypo(l *matchLevel) *roaring.Bitmap {
-	if l.zero == nil {
-		l.zero = m.matching(l.kept, l.docs, func(n *node) *roaring.Bitmap {
-			if n.words != nil {
-				return nil // joined words count as typos
-			}
-			return n.zeroDocs
-		})
-	}
-	return l.zero
-}
-
-// ofWeight are the documents with a word of a node, free of typos, in an
-// attribute of the given rank.
-func (m *matcher) ofWeight(n *node, weight int) *roaring.Bitmap {
 	acc := newDense(len(m.c.docs))
-	for _, t := range n.levels[0].terms {
-		for _, a := range m.c.post[t].attrs {
-			if m.keepOriginal(a.attr) && m.c.fields.attrs[a.attr].weight == weight {
-				acc.or(a.docs)
-			}
+	keep := m.keepOriginal
+	if level > 0 || n.words != nil {
+		keep = m.keepTolerant
+	}
+	terms := n.levels[level].terms
+	if key.exact {
+		terms = []uint32{n.exact}
+		if !n.hasExact || level > 0 {
+			terms = nil
 		}
 	}
-	return acc.bitmap()
-}
-
-// atStart are the documents some attribute of which begins with a word of a
-// node, free of typos.
-func (m *matcher) atStart(n *node) *roaring.Bitmap {
-	acc := newDense(len(m.c.docs))
-	for _, t := range n.levels[0].terms {
-		if first := m.c.post[t].first; first != nil {
-			acc.or(first)
-		}
-	}
-	return acc.bitmap()
-}
-
-// matching follows the graph through the kept words: a document matches when
-// nodes it matches cover them all.
-func (m *matcher) matching(kept []int, universe *roaring.Bitmap, docs func(*node) *roaring.Bitmap) *roaring.Bitmap {
-	if len(kept) == 0 {
-		return roaring.New()
-	}
-	reach := make([]*roaring.Bitmap, len(kept)+1)
-	reach[0] = universe
-	for i := range kept {
-		if reach[i] == nil || reach[i].IsEmpty() {
-			continue
-		}
-		for _, n := range m.g.nodes {
-			end := i + n.slots()
-			if n.slot != kept[i] || end > len(kept) || kept[end-1] != n.slotEnd-1 {
-				continue
-			}
-			d := docs(n)
-			if d == nil {
-				continue
-			}
-			both := roaring.And(reach[i], d)
-			if reach[end] == nil {
-				reach[end] = both
-			} else {
-				reach[end].Or(both)
-			}
-		}
-	}
-	if out := reach[len(kept)]; out != nil {
-		return out
-	}
-	return roaring.New()
-}
-
-// removalOrder lists the words to leave out, first the one to drop first.
-// Quoted phrases always stay; without any, the last word left stays.
-func (m *matcher) removalOrder(strategy MatchingStrategy) []int {
-	var order []int
-	quoted := false
-	for s := m.g.slots - 1; s >= 0; s-- {
-		if m.g.nodes[s].quoted != nil {
-			quoted = true
-		} else {
-			order = append(order, s)
-		}
-	}
-	if strategy == MatchFrequency {
-		count := make([]uint64, m.g.slots)
-		for s := range count {
-			docs := roaring.New()
-			for _, n := range m.g.nodes {
-				if n.slot <= s && s < n.slotEnd {
-					docs.Or(n.docs)
+	if key.levels != 0 {
+		for _, t := range terms {
+			for _, a := range m.c.post[t].attrs {
+				if keep(a.attr) {
+					acc.or(a.docs)
 				}
 			}
-			if count[s] = docs.GetCardinality(); count[s] == 0 {
-				count[s] = ^uint64(0) // nothing is lost without it
-			}
 		}
-		sort.SliceStable(order, func(i, j int) bool { return count[order[i]] > count[order[j]] })
 	}
-	if !quoted && len(order) > 0 {
-		order = order[:len(order)-1]
+	for _, p := range n.levels[level].phrases {
+		acc.or(m.phraseDocs(p))
 	}
-	return order
+	out := acc.bitmap()
+	m.cache[key] = out
+	return out
+}
+
+// phraseDocs are the documents with a phrase, looked up once.
+func (m *matcher) phraseDocs(p *phrase) *roaring.Bitmap {
+	if d, ok := m.phrases[p]; ok {
+		return d
+	}
+	d := m.c.phraseDocs(p, m.attrs)
+	m.phrases[p] = d
+	return d
 }
 
 // wordCount is what the words rule reports when nothing is left out.

@@ -11,6 +11,10 @@ import (
 const (
 	maxQueryTerms  = 10
 	maxQueryTokens = 1000
+
+	// A server keeps lists of its own for short prefixes of many words.
+	cachedPrefixLen   = 4
+	cachedPrefixWords = 100
 )
 
 // phraseWord is one word of a phrase.
@@ -46,19 +50,13 @@ type node struct {
 	hasExact      bool
 	levels        [3]level
 
-	docs     *roaring.Bitmap // documents that match, any level
-	zeroDocs *roaring.Bitmap // documents that match without typos
+	// cached says that a server keeps a list of its own for the prefix.
+	cached bool
+
+	docs *roaring.Bitmap // documents that match, any level
 }
 
 func (n *node) slots() int { return n.slotEnd - n.slot }
-
-// maxTypoCost is the most typos a match of the node can report.
-func (n *node) maxTypoCost() int {
-	if n.quoted != nil {
-		return 0
-	}
-	return max(n.maxTypos, 1) // a word can always be split in two
-}
 
 // graph is a parsed query.
 type graph struct {
@@ -245,6 +243,7 @@ func (c *core) derive(n *node) {
 				zero.terms = append(zero.terms, id)
 			}
 		})
+		n.cached = len(n.text) <= cachedPrefixLen && len(zero.terms) >= cachedPrefixWords
 	}
 	keys := []string{n.text}
 	if n.words != nil {

@@ -12,6 +12,7 @@ type place struct {
 	attr, pos uint16
 	level     uint8
 	exact     bool // the word as it was typed, or the quoted phrase
+	typed     bool // the same, joined words too
 	phrase    bool
 	// first and last say which word of a phrase stands here. Where a document
 	// holds a phrase, a server takes all places of these words for the phrase.
@@ -25,20 +26,12 @@ type place struct {
 	untyped bool
 }
 
-// step is one node of a path through the graph, with the numbers of typos that
-// are still open as bits.
-type step struct {
-	node   uint8
-	levels uint8
-}
-
-type path []step
-
 // ref says which node a term belongs to.
 type ref struct {
 	node  uint8
 	level uint8
 	exact bool
+	typed bool
 }
 
 type phraseRef struct {
@@ -60,8 +53,6 @@ type scorer struct {
 
 	doc    *document
 	places [][]place // by node
-	paths  []path
-	arena  []step
 }
 
 // fewTerms is up to how many terms are looked up one by one in a document.
@@ -72,8 +63,8 @@ func newScorer(m *matcher) *scorer {
 	for i, n := range m.g.nodes {
 		for l := range n.levels {
 			for _, t := range n.levels[l].terms {
-				exact := l == 0 && n.words == nil && n.hasExact && t == n.exact
-				s.terms[t] = append(s.terms[t], ref{uint8(i), uint8(l), exact})
+				typed := l == 0 && n.hasExact && t == n.exact
+				s.terms[t] = append(s.terms[t], ref{uint8(i), uint8(l), typed && n.words == nil, typed})
 			}
 			for _, p := range n.levels[l].phrases {
 				if !p.dead {
@@ -104,6 +95,9 @@ func (s *scorer) classify() {
 			e := byte(0)
 			if r.exact {
 				e = 1
+			}
+			if r.typed {
+				e |= 2
 			}
 			key = append(key, r.node, r.level, e)
 		}
@@ -167,112 +161,39 @@ func (s *scorer) note(o occurrence, refs []ref) {
 	outside := !s.m.attrs.has(o.attr)
 	for _, r := range refs {
 		untyped := (r.level > 0 || s.m.g.nodes[r.node].words != nil) && s.m.c.fields.attrs[o.attr].exact
-		s.places[r.node] = append(s.places[r.node], place{attr: o.attr, pos: o.pos, level: r.level, exact: r.exact, first: true, last: true, outside: outside, untyped: untyped})
+		s.places[r.node] = append(s.places[r.node], place{attr: o.attr, pos: o.pos, level: r.level, exact: r.exact, typed: r.typed, first: true, last: true, outside: outside, untyped: untyped})
 	}
 }
 
-// maxPaths bounds the readings of a query that are followed in one document.
-const maxPaths = 64
-
-// open lists the paths through the kept words that the document matches.
-func (s *scorer) open(kept []int) {
-	s.paths, s.arena = s.paths[:0], s.arena[:0]
-	var current [maxQueryTerms]step
-	s.extend(kept, 0, current[:0])
+// allows tells whether a place counts for what a node may still match. Quoted
+// phrases and synonyms always do.
+func (s subset) allows(p *place) bool {
+	return p.phrase && p.level == 0 || s.levels>>p.level&1 != 0 && (!s.exact || p.exact)
 }
 
-func (s *scorer) extend(kept []int, i int, current path) {
-	if i == len(kept) {
-		if len(s.paths) < maxPaths {
-			start := len(s.arena)
-			s.arena = append(s.arena, current...)
-			s.paths = append(s.paths, s.arena[start:len(s.arena):len(s.arena)])
-		}
-		return
-	}
-	for id, n := range s.m.g.nodes {
-		end := i + n.slots()
-		if n.slot != kept[i] || end > len(kept) || kept[end-1] != n.slotEnd-1 {
-			continue
-		}
-		levels := uint8(0)
-		for _, p := range s.places[id] {
-			if !p.outside && !p.untyped {
-				levels |= 1 << p.level
-			}
-		}
-		if levels != 0 {
-			s.extend(kept, end, append(current, step{uint8(id), levels}))
+// matches tells whether the document matches a node.
+func (s *scorer) matches(sub subset) bool {
+	for i := range s.places[sub.node] {
+		p := &s.places[sub.node][i]
+		if !p.outside && !p.untyped && sub.allows(p) {
+			return true
 		}
 	}
-}
-
-// narrow keeps the paths of least cost and returns that cost.
-func (s *scorer) narrow(cost func(path) int) int {
-	best := -1
-	out := s.paths[:0]
-	for _, p := range s.paths {
-		switch c := cost(p); {
-		case best < 0 || c < best:
-			best = c
-			out = append(out[:0], p)
-		case c == best:
-			out = append(out, p)
-		}
-	}
-	s.paths = out
-	return max(best, 0)
-}
-
-// typo counts typos; joined words count as many as there are words.
-func (s *scorer) typo() int {
-	best := s.narrow(func(p path) int {
-		sum := 0
-		for _, st := range p {
-			sum += bits.TrailingZeros8(st.levels)
-			if n := s.m.g.nodes[st.node]; n.words != nil {
-				sum += len(n.words)
-			}
-		}
-		return sum
-	})
-	for _, p := range s.paths {
-		for i := range p {
-			p[i].levels &= -p[i].levels
-		}
-	}
-	return best
-}
-
-// proximity sums up how far neighbours in the query are apart.
-func (s *scorer) proximity() int {
-	return s.narrow(func(p path) int {
-		sum := 0
-		for i, st := range p {
-			n := s.m.g.nodes[st.node]
-			sum += n.slots() - 1
-			if i == 0 {
-				continue
-			}
-			left := s.m.g.nodes[p[i-1].node]
-			if left.posEnd+1 != n.pos {
-				continue
-			}
-			sum += s.near(p[i-1], st)
-		}
-		return sum
-	})
+	return false
 }
 
 // near is the cost of the nearest pair of places of two neighbours.
-func (s *scorer) near(left, right step) int {
+func (s *scorer) near(left, right subset) int {
 	best := maxNear - 1
-	for _, a := range s.places[left.node] {
-		if left.levels>>a.level&1 == 0 || !a.last {
+	byPrefix := s.m.g.nodes[right.node].cached
+	for i := range s.places[left.node] {
+		a := &s.places[left.node][i]
+		if !a.last || !left.allows(a) {
 			continue
 		}
-		for _, b := range s.places[right.node] {
-			if a.attr != b.attr || right.levels>>b.level&1 == 0 || !b.first || b.headless {
+		for j := range s.places[right.node] {
+			b := &s.places[right.node][j]
+			if a.attr != b.attr || !b.first || b.headless || !right.allows(b) {
 				continue
 			}
 			if s.m.c.cfg.ProximityByAttribute {
@@ -284,6 +205,8 @@ func (s *scorer) near(left, right step) int {
 				d--
 			case a.phrase || b.phrase || b.pos >= a.pos:
 				continue
+			case byPrefix && b.level == 0 && !b.typed:
+				continue // words that only begin like it do not count backwards
 			default:
 				d = int(a.pos) - int(b.pos)
 			}
@@ -297,48 +220,37 @@ func (s *scorer) near(left, right step) int {
 	return best
 }
 
-// attributeRank sums up the best attribute each word is found in.
-func (s *scorer) attributeRank() int {
-	return s.narrow(func(p path) int {
-		sum := 0
-		for _, st := range p {
-			best := s.m.c.cfg.maxWeight()
-			for _, pl := range s.places[st.node] {
-				if st.levels>>pl.level&1 != 0 && pl.first && !pl.outside {
-					best = min(best, s.m.c.fields.attrs[pl.attr].weight)
-				}
-			}
-			sum += best * s.m.g.nodes[st.node].slots()
+// attributeRank is the rank of the best attribute a node is found in.
+func (s *scorer) attributeRank(sub subset) int {
+	best := unmatched
+	for i := range s.places[sub.node] {
+		if p := &s.places[sub.node][i]; p.first && !p.outside && sub.allows(p) {
+			best = min(best, s.m.c.fields.attrs[p.attr].weight*s.m.g.nodes[sub.node].slots())
 		}
-		return sum
-	})
+	}
+	return best
 }
 
-// wordPosition sums up how far words are from where they stand in the query.
-func (s *scorer) wordPosition() int {
-	return s.narrow(func(p path) int {
-		sum := 0
-		for _, st := range p {
-			n := s.m.g.nodes[st.node]
-			best := 10 * n.slots()
-			for _, pl := range s.places[st.node] {
-				if st.levels>>pl.level&1 == 0 || !pl.first {
-					continue
-				}
-				d := bucketPosition(int(pl.pos)) - n.pos
-				if d < 0 {
-					d = -d
-				}
-				cost := 0
-				for i := range n.slots() {
-					cost += positionCost(d + i)
-				}
-				best = min(best, cost)
-			}
-			sum += best
+// wordPosition is how far a node is from where it stands in the query.
+func (s *scorer) wordPosition(sub subset) int {
+	n := s.m.g.nodes[sub.node]
+	best := unmatched
+	for i := range s.places[sub.node] {
+		p := &s.places[sub.node][i]
+		if !p.first || !sub.allows(p) {
+			continue
 		}
-		return sum
-	})
+		d := bucketPosition(int(p.pos)) - n.pos
+		if d < 0 {
+			d = -d
+		}
+		cost := 0
+		for i := range n.slots() {
+			cost += positionCost(d + i)
+		}
+		best = min(best, cost)
+	}
+	return best
 }
 
 // bucketPosition makes far positions coarse.
@@ -359,102 +271,4 @@ func positionCost(distance int) int {
 		}
 	}
 	return 10
-}
-
-// Results of exactAttribute.
-const (
-	attributeEquals = iota
-	attributeStarts
-	attributeDiffers
-)
-
-// exactAttribute tells whether a whole attribute is the query, or begins with
-// it.
-func (s *scorer) exactAttribute() int {
-	if len(s.paths) == 0 {
-		return attributeDiffers
-	}
-	var exact []*node
-	for _, st := range s.paths[0] {
-		n := s.m.g.nodes[st.node]
-		if n.words == nil && st.levels&1 != 0 && (n.hasExact || n.quoted != nil) {
-			exact = append(exact, n)
-		}
-	}
-	if len(exact) == 0 || exact[0].slot != 0 {
-		return attributeDiffers
-	}
-	total := 0
-	for i, n := range exact {
-		if i > 0 && n.slot-exact[i-1].slot > 1 {
-			return attributeDiffers
-		}
-		total += n.posEnd - n.pos + 1
-	}
-	attrs := make(map[uint16]int)
-	words := 0
-	for _, n := range exact {
-		list := []phraseWord{{term: n.exact}}
-		if n.quoted != nil {
-			list = n.quoted.words
-		}
-		for i, w := range list {
-			if w.wild {
-				continue
-			}
-			words++
-			if !s.placed(w.term, n.pos+i, words, attrs) {
-				return attributeDiffers
-			}
-		}
-	}
-	result := attributeDiffers
-	for attr, n := range attrs {
-		if n != words {
-			continue
-		}
-		if s.doc.wordCount(attr) == total && total <= 30 {
-			return attributeEquals
-		}
-		result = attributeStarts
-	}
-	return result
-}
-
-// placed checks that a word stands somewhere at its position in the query and
-// counts, for attributes that had all words before, that they have this one.
-func (s *scorer) placed(term uint32, pos, nth int, attrs map[uint16]int) bool {
-	found := false
-	last := -1
-	for _, o := range s.doc.of(term) {
-		found = found || bucketPosition(int(o.pos)) == bucketPosition(pos)
-		if !s.m.attrs.has(o.attr) {
-			continue
-		}
-		if int(o.attr) != last {
-			last = int(o.attr)
-			if attrs[o.attr] == nth-1 {
-				attrs[o.attr] = nth
-			}
-		}
-	}
-	return found
-}
-
-// inexactWords counts the words that are not in the document as typed.
-func (s *scorer) inexactWords() int {
-	return s.narrow(func(p path) int {
-		sum := 0
-		for _, st := range p {
-			n := s.m.g.nodes[st.node]
-			cost := n.slots()
-			for _, pl := range s.places[st.node] {
-				if pl.exact && !pl.outside && st.levels>>pl.level&1 != 0 {
-					cost = 0
-				}
-			}
-			sum += cost
-		}
-		return sum
-	})
 }

@@ -4,6 +4,7 @@ package engine
 // depends on Kind.
 type RuleScore struct {
 	Kind RuleKind
+	part partOf
 	// Key is the member's name in _rankingScoreDetails, not redacted.
 	Key string
 	// Rank and Max give the score of rank rules: Rank/Max, best Rank == Max.

@@ -21,7 +21,7 @@ type search struct {
 	universe *roaring.Bitmap // what the filter leaves
 	g        *graph
 	m        *matcher
-	levels   []matchLevel
+	removal  removal
 	total    *roaring.Bitmap // all documents that match
 	rules    []rule
 	similar  map[uint32]float32
@@ -194,43 +194,42 @@ func (s *search) hits(ctx context.Context, p page) (*outcome, error) {
 
 // order runs one kind of search.
 func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, error) {
-	s.match(kind)
-	threshold := s.q.RankingScoreThreshold
-	distinct := s.q.Distinct
-	if distinct == "" {
-		distinct = s.c.cfg.DistinctAttribute
+	first := s.match(kind)
+	b := &bucketSort{c: s.c, rules: s.sorters(), threshold: s.q.RankingScoreThreshold, from: p.from, length: p.length}
+	if p.exhaustive && b.threshold != nil {
+		b.enough = s.c.cfg.MaxTotalHits
 	}
-	limit := p.from + p.length
-	if threshold != nil || distinct != "" {
-		limit = unlimited
+	if name := s.distinct(); name != "" {
+		b.distinct, b.field = s.c.facetOf(name)
 	}
-	r := s.c.newRanker(s.rules, s.m, s.levels, limit)
-	r.similarity = s.similar
-	best, err := r.run(ctx)
-	if err != nil {
+	if err := b.run(ctx, s.total, first); err != nil {
 		return nil, err
 	}
-	total := s.total
-	if threshold != nil || distinct != "" {
-		best, total = s.thin(r, best, p, distinct)
+	out := &outcome{hits: b.hits, total: b.candidates, semantic: kind == byVector}
+	for i := range out.hits {
+		out.hits[i].vector = kind == byVector && hasVector(out.hits[i].scores)
 	}
-	out := &outcome{total: total, semantic: kind == byVector}
-	for i := p.from; i < min(len(best), p.from+p.length); i++ {
-		scores := r.details(&best[i])
-		out.hits = append(out.hits, scored{
-			doc: best[i].doc, scores: scores, score: globalScore(scores), vector: kind == byVector && hasVector(scores),
-		})
+	if p.exhaustive && b.distinct != nil {
+		out.total, _ = s.c.distinctDocs(b.distinct, b.field, out.total)
 	}
 	return out, nil
 }
 
+// distinct is the attribute of which hits show each value once, "" for none.
+func (s *search) distinct() string {
+	if s.q.Distinct != "" {
+		return s.q.Distinct
+	}
+	return s.c.cfg.DistinctAttribute
+}
+
 // match finds the matching documents and the rules that order them.
-func (s *search) match(kind queryKind) {
+func (s *search) match(kind queryKind) *routes {
 	s.g, s.m = nil, nil
 	s.total = s.universe
 	if kind == byKeywords {
 		s.g = s.c.parseQuery(s.q.Q)
-		s.m = &matcher{c: s.c, g: s.g, attrs: s.attrs}
+		s.m = s.c.newMatcher(s.g, s.attrs)
 		if ex := s.m.excluded(); !ex.IsEmpty() {
 			s.total = roaring.AndNot(s.total, ex)
 		}
@@ -239,109 +238,15 @@ func (s *search) match(kind queryKind) {
 		}
 	}
 	s.rules = s.c.rules(kind, s.sorts, s.q.MatchingStrategy)
+	if kind == byVector {
+		s.similar = s.c.similarities(s.q.Hybrid.Embedder, s.q.Vector, s.total)
+	}
 	if kind != byKeywords {
-		s.m = nil
-		s.levels = []matchLevel{{docs: s.total}}
-		if kind == byVector {
-			s.similar = s.c.similarities(s.q.Hybrid.Embedder, s.q.Vector, s.total)
-		}
-		return
+		return nil
 	}
-	s.levels = s.m.levels(s.q.MatchingStrategy, s.total)
-	s.total = roaring.New()
-	byWords := false
-	for i := range s.levels {
-		s.total.Or(s.levels[i].docs)
-	}
-	for i := range s.rules {
-		byWords = byWords || s.rules[i].kind <= RuleExactness
-	}
-	if !byWords {
-		s.levels = []matchLevel{{docs: s.total}}
-		s.m = nil
-	}
-}
-
-// thin applies the score threshold and the distinct attribute to hits in
-// order. It returns those that stay and what counts as matching then.
-func (s *search) thin(r *ranker, best []ranked, p page, distinct string) ([]ranked, *roaring.Bitmap) {
-	total := s.total.Clone()
-	want := p.from + p.length
-	if p.exhaustive && s.q.RankingScoreThreshold != nil {
-		want = max(want, s.c.cfg.MaxTotalHits)
-	}
-	f, field := s.c.facetOf(distinct)
-	excluded := roaring.New()
-	out := best[:0:0]
-	for i := 0; i < len(best); {
-		// Documents that no rule tells apart are looked at together.
-		end := i + 1
-		for r.width > 0 && end < len(best) && compareKeys(&best[i], &best[end]) == 0 {
-			end++
-		}
-		if len(out) >= want {
-			break
-		}
-		if t := s.q.RankingScoreThreshold; t != nil && globalScore(r.details(&best[i])) < *t {
-			for ; i < end; i++ {
-				total.Remove(best[i].doc)
-			}
-			continue
-		}
-		for ; i < end; i++ {
-			doc := best[i].doc
-			if excluded.Contains(doc) {
-				continue
-			}
-			out = append(out, best[i])
-			if f == nil || distinct == "" {
-				continue
-			}
-			if d := s.c.docs[doc].facet(field); d != nil {
-				for _, v := range d.values {
-					excluded.Or(f.values[v].docs)
-				}
-			}
-		}
-	}
-	if !excluded.IsEmpty() {
-		total.AndNot(excluded)
-		for i := range out {
-			total.Add(out[i].doc)
-		}
-	}
-	if p.exhaustive && f != nil && distinct != "" {
-		total = s.c.distinctDocs(f, field, total)
-	}
-	return out, total
-}
-
-func compareKeys(a, b *ranked) int {
-	for i := range a.keys {
-		if a.keys[i] != b.keys[i] {
-			return 1
-		}
-	}
-	return 0
-}
-
-// distinctDocs keeps the first document of each value.
-func (c *core) distinctDocs(f *facet, field uint16, docs *roaring.Bitmap) *roaring.Bitmap {
-	excluded, out := roaring.New(), roaring.New()
-	it := docs.Iterator()
-	for it.HasNext() {
-		doc := it.Next()
-		if excluded.Contains(doc) {
-			continue
-		}
-		out.Add(doc)
-		if d := c.docs[doc].facet(field); d != nil {
-			for _, v := range d.values {
-				excluded.Or(f.values[v].docs)
-			}
-		}
-	}
-	return out
+	s.removal = s.m.removal(s.q.MatchingStrategy)
+	s.total = s.m.matching(s.removal, s.total)
+	return s.m.allRoutes(s.total)
 }
 
 // result turns the outcome into the answer.

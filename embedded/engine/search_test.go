@@ -283,6 +283,7 @@ func TestACancelledSearchEnds(t *testing.T) {
 func TestShardsScoreLikeOne(t *testing.T) {
 	docs := loadData(t, "movies")[:3000]
 	s := DefaultSettings()
+	s.Even = true
 	s.SearchableAttributes = []string{"title", "overview", "cast"}
 	one := New(s)
 	ops := putAll(t, docs, "id").Ops

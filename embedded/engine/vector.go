@@ -163,11 +163,7 @@ func (s *search) hybrid(ctx context.Context, p page) (*outcome, error) {
 func (s *search) mergeHybrid(words, vectors *outcome, p page) *outcome {
 	ratio := s.q.Hybrid.SemanticRatio
 	out := &outcome{total: roaring.Or(words.total, vectors.total), semantic: true}
-	name := s.q.Distinct
-	if name == "" {
-		name = s.c.cfg.DistinctAttribute
-	}
-	f, field := s.c.facetOf(name)
+	f, field := s.c.facetOf(s.distinct())
 	excluded := roaring.New()
 	a, b := vectors.hits, words.hits
 	for seen := 0; seen < p.from+p.length && (len(a) > 0 || len(b) > 0); {
