@@ -144,7 +144,7 @@ func (g *generator) search(parts ...members) Question {
 }
 
 func (g *generator) post(route string, parts ...members) Question {
-	return Question{Method: "POST", Path: "/indexes/" + g.index + route, Body: members(slices.Concat(parts...)).json()}
+	return Question{Method: "POST", Path: "/indexes/" + g.index + route, Body: slices.Concat(parts...).json()}
 }
 
 func (g *generator) get(route string) Question {

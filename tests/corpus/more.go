@@ -11,7 +11,7 @@ import (
 // within is a search as a member of a list of queries.
 func (g *generator) within(q Question, more ...any) json.RawMessage {
 	body := strings.TrimPrefix(q.Body, "{")
-	extra := members(append(members{"indexUid", g.index}, more...)).json()
+	extra := append(members{"indexUid", g.index}, more...).json()
 	if body != "}" {
 		extra = strings.TrimSuffix(extra, "}") + ","
 	} else {

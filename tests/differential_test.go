@@ -1,0 +1,131 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/miroir-search/miroir/tests/compare"
+	"github.com/miroir-search/miroir/tests/corpus"
+	"github.com/miroir-search/miroir/tests/fleet"
+)
+
+// loadSet creates an index with a set's documents under a variant's settings.
+func loadSet(t *testing.T, s fleet.API, set *corpus.Set, v corpus.Variant) {
+	t.Helper()
+	index := corpus.Index(set, v)
+	s.Write(t, "POST", "/indexes", fmt.Sprintf(`{"uid":%q,"primaryKey":%q}`, index, set.Key))
+	s.Write(t, "PATCH", "/indexes/"+index+"/settings", v.Settings)
+	docs := set.Documents(v)
+	for len(docs) > 0 {
+		n := min(len(docs), 5000)
+		var b bytes.Buffer
+		for _, doc := range docs[:n] {
+			b.Write(doc)
+			b.WriteByte('\n')
+		}
+		a := s.Do(t, "POST", "/indexes/"+index+"/documents", b.String(), "Content-Type", "application/x-ndjson")
+		if a.Status != http.StatusAccepted {
+			t.Fatalf("documents of %s: %d %s", index, a.Status, a.Body)
+		}
+		s.Succeeded(t, a.TaskUID())
+		docs = docs[n:]
+	}
+}
+
+// outcome is how two answers to one question compare.
+type outcome int
+
+const (
+	identical outcome = iota // byte for byte, but for times and request ids
+	rounded                  // but for the last digits of floats
+	known                    // by a difference that is named
+	different
+)
+
+var changing = regexp.MustCompile(`"processingTimeMs":\d+|"requestUid":"[^"]*"`)
+
+// judge compares two answers. reasons are the differences beyond the loosenings.
+func judge(q corpus.Question, got, want *fleet.Answer) (outcome, []string) {
+	if got.Status == want.Status && bytes.Equal(changing.ReplaceAll(got.Body, nil), changing.ReplaceAll(want.Body, nil)) {
+		return identical, nil
+	}
+	loose := compare.Of(q.Body, append(compare.Always[:len(compare.Always):len(compare.Always)], compare.Rounding...))
+	reasons := compare.JSON(got.Body, want.Body, nil, loose...)
+	if got.Status != want.Status {
+		reasons = append(reasons, fmt.Sprintf("status %d, want %d", got.Status, want.Status))
+	}
+	if len(reasons) == 0 {
+		return rounded, nil
+	}
+	return different, reasons
+}
+
+// tally counts outcomes by feature.
+type tally map[string]*[4]int
+
+func (c tally) add(feature string, o outcome) {
+	if c[feature] == nil {
+		c[feature] = new([4]int)
+	}
+	c[feature][o]++
+}
+
+func (c tally) String() string {
+	var b strings.Builder
+	b.WriteString("| feature | questions | identical | up to rounding | named difference | different |\n| --- | --- | --- | --- | --- | --- |\n")
+	var all [4]int
+	for _, f := range corpus.Features() {
+		n := c[f]
+		if n == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d |\n", f, n[0]+n[1]+n[2]+n[3], n[0], n[1], n[2], n[3])
+		for i := range all {
+			all[i] += n[i]
+		}
+	}
+	fmt.Fprintf(&b, "| all | %d | %d | %d | %d | %d |\n", all[0]+all[1]+all[2]+all[3], all[0], all[1], all[2], all[3])
+	return b.String()
+}
+
+// One embedded node and one real server, the same documents, the same questions.
+func TestTheEmbeddedNodeAnswersAsARealOne(t *testing.T) {
+	bin := fleet.RealBinary(t)
+	real, ours := fleet.StartNode(t, "real", bin), fleet.StartNode(t, "embedded", "")
+	for _, n := range []*fleet.Node{real, ours} {
+		n.Do(t, "PATCH", "/experimental-features", corpus.Experimental)
+	}
+	counts := tally{}
+	for _, name := range append([]string{"odd"}, corpus.Names...) {
+		t.Run(name, func(t *testing.T) {
+			step, limit, n := 1, 1000, 150
+			if name == "films" {
+				step = 12
+			}
+			if long() {
+				step, limit, n = 1, 0, 600
+			}
+			set := corpus.Load(t, name, step, limit)
+			for _, v := range set.Variants() {
+				t.Run(v.Name, func(t *testing.T) {
+					loadSet(t, real.API, set, v)
+					loadSet(t, ours.API, set, v)
+					for _, q := range corpus.Generate(set, v, n, 1) {
+						want := real.Do(t, q.Method, q.Path, q.Body)
+						got := ours.Do(t, q.Method, q.Path, q.Body)
+						o, reasons := judge(q, got, want)
+						counts.add(q.Feature, o)
+						if o == different {
+							t.Errorf("%s %s\n\t%d differences: %s", q.Feature, q, len(reasons), strings.Join(reasons[:min(len(reasons), 8)], "\n\t"))
+						}
+					}
+				})
+			}
+		})
+	}
+	t.Logf("\n%s", counts)
+}
