@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -96,6 +97,18 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 			return fail(err)
 		}
 		return &startRead{job: newSearchJob(iv, body, m.IncludeMetadata), onMissing: m.OnMissing}, nil
+	case *messages.FederatedSearch:
+		if err := rawjson.Validate(m.Body); err != nil {
+			return fail(api.MalformedJSON(err.Error()))
+		}
+		job, body, err := c.newFederatedJob(bytes.TrimSpace(m.Body), m.IncludeMetadata)
+		switch {
+		case err != nil:
+			return fail(err)
+		case job == nil:
+			return nil, &messages.Answer{Status: http.StatusOK, Body: body}
+		}
+		return &startRead{job: job, onMissing: m.OnMissing}, nil
 	case *messages.FacetSearch:
 		iv, body, err := c.asked(m.IndexUID, m.Body)
 		if err != nil {
@@ -151,7 +164,7 @@ func (d *doorActor) Receive(ctx actor.Context) {
 func (d *doorActor) receive(ctx actor.Context) {
 	sender := ctx.Sender()
 	switch m := ctx.Message().(type) {
-	case *messages.Search, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
+	case *messages.Search, *messages.FederatedSearch, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
 		if sender == nil {
 			return
 		}

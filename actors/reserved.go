@@ -21,6 +21,12 @@ func reservedIn(msg any) *api.Error {
 	case *messages.BrowseDocuments:
 		body = m.Body
 	}
+	return reservedInBody(body)
+}
+
+// reservedInBody refuses a body of which any member but the query names a field
+// of ours.
+func reservedInBody(body []byte) *api.Error {
 	if !mayNameReserved(body) {
 		return nil
 	}

@@ -56,7 +56,7 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"a broken multi-search", "POST", "/multi-search", `{"queries":[`, asJSON, 400, "malformed_payload", ""},
 		{"a multi-search without queries", "POST", "/multi-search", `{}`, asJSON, 400, "bad_request", "Missing field `queries`"},
 		{"an unknown field of a query", "POST", "/multi-search", `{"queries":[{"indexUid":"films","lol":1}]}`, asJSON, 400, "bad_request", "Unknown field `lol` inside `.queries[0]`"},
-		{"a federated search", "POST", "/multi-search", `{"federation":{},"queries":[]}`, asJSON, 501, "miroir_not_supported", "`federation`"},
+		{"an unknown member of a federation", "POST", "/multi-search", `{"federation":{"lol":1},"queries":[]}`, asJSON, 400, "bad_request", "Unknown field `lol` inside `.federation`"},
 		{"federation options alone", "POST", "/multi-search", `{"queries":[{"indexUid":"films","federationOptions":{"weight":1}}]}`, asJSON, 400, "invalid_multi_search_federation_options", "Inside `.queries[0]`: "},
 		{"creating an index without uid", "POST", "/indexes", `{}`, asJSON, 400, "missing_index_uid", "Missing field `uid`"},
 		{"creating an index with a bad uid", "POST", "/indexes", `{"uid":"a b"}`, asJSON, 400, "invalid_index_uid", "Invalid value at `.uid`: `a b` is not a valid index uid."},

@@ -102,17 +102,20 @@ func (c *call) wantsMetadata() bool {
 const searchesAtOnce = 8
 
 func multiSearch(c *call) error {
-	v, err := c.jsonValue()
+	body, err := c.jsonBody()
 	if err != nil {
 		return err
+	}
+	v, err := api.ParseJSON(body)
+	if err != nil {
+		return malformed(err)
 	}
 	m, bad := api.DecodeMultiSearch(v)
 	if bad != nil {
 		return bad
 	}
 	if m.Federation != nil {
-		return notSupported("Miroir does not merge the queries of a multi-search into one list yet. " +
-			"Leave out `federation` to get one list for each query.")
+		return federatedSearch(c, m, body)
 	}
 	answers := runQueries(c, m.Queries)
 	var results []byte
@@ -130,6 +133,16 @@ func multiSearch(c *call) error {
 		c.degradeMore(a.Degraded)
 	}
 	return c.bytes(http.StatusOK, append(results, "]}"...))
+}
+
+// federatedSearch wants one list from all queries.
+func federatedSearch(c *call, m *api.MultiSearch, body []byte) error {
+	for i := range m.Queries {
+		if c.grant.Allowed != nil && !c.grant.Allowed(m.Queries[i].IndexUID) {
+			return insideQuery(i, api.InvalidAPIKey())
+		}
+	}
+	return c.ask(&messages.FederatedSearch{Body: body, IncludeMetadata: c.wantsMetadata()})
 }
 
 // runQueries asks all queries. Those behind a failed one may be left unasked:

@@ -17,6 +17,7 @@ const (
 	memberDetails
 	memberNested // `_formatted`, `_matchesPosition`
 	memberGeo
+	memberFederation
 )
 
 // classify tells members apart by the raw key. All special names begin with an underscore, so one byte settles
@@ -38,6 +39,8 @@ func classify(key []byte) member {
 		return memberNested
 	case "_geo":
 		return memberGeo
+	case "_federation":
+		return memberFederation
 	}
 	if rawjson.KeyHasPrefix(key, ReservedPrefix) {
 		if rawjson.KeyEquals(key, MemberSeq) {
@@ -92,10 +95,13 @@ func (m *merger) scanMember(w *walker, c *cutter, h *hit) error {
 	key0, at := w.key0, w.i
 	key := w.key()
 	kind := classify(key)
-	if kind > memberSeq && m.browse || kind >= memberDetails && w.data[at] != '{' {
+	if kind > memberSeq && m.browse || kind >= memberDetails && w.data[at] != '{' || kind == memberFederation && m.fed == nil {
 		kind = memberPlain // a document's own member of that name
 	}
 	drop := m.drops(kind, key)
+	if kind == memberDetails && m.fed != nil {
+		h.details = w.data[at:]
+	}
 	if kind == memberDetails && drop && !m.alone {
 		if end := m.compactDetails(w.data, at, h); end > 0 {
 			w.i = end
@@ -131,6 +137,8 @@ func (m *merger) scanMember(w *walker, c *cutter, h *hit) error {
 		return m.cutNested(at, value)
 	case memberDetails:
 		return m.hideRules(at, value)
+	case memberFederation:
+		m.edits = append(m.edits, edit{from: at, to: w.i, text: m.fed.info})
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type leg struct {
 
 	query, queryVector, facets, stats, performance []byte
 	requestUID, metadata, metadataKey              []byte
-	total, millis                                  int64
+	total, millis, semantic                        int64
 }
 
 var (
@@ -172,10 +172,14 @@ func (l *leg) member(key, value []byte) {
 	switch string(key) {
 	case "query":
 		l.query = value
-	case "queryVector":
+	case "queryVector", "queryVectors":
 		l.queryVector = value
+	case "facetsByIndex":
+		l.facetsByIndex(value)
 	case "processingTimeMs":
 		l.millis, _ = rawjson.ParseInt(value)
+	case "semanticHitCount":
+		l.semantic, _ = rawjson.ParseInt(value)
 	case "estimatedTotalHits", "totalHits", "total":
 		l.total, _ = rawjson.ParseInt(value)
 	case "facetDistribution":

@@ -21,6 +21,7 @@ type hit struct {
 	edits0, edits1 int32 // what to leave out of the copy, in merger.edits
 	seq            []byte
 	geo            []byte
+	details        []byte // its ranking details and what follows, in a federated search
 	score          float64
 	semantic       bool
 	slow           bool
@@ -41,6 +42,8 @@ type merger struct {
 	keepScore, keepDetails bool
 	browse                 bool // hits are bare documents
 	alone                  bool // there is one leg and its order stands
+
+	fed *federation // in a federated search
 
 	memo [memo]ruleMemo
 

@@ -24,6 +24,15 @@ type FacetSearch struct {
 	OnMissing string
 }
 
+// FederatedSearch asks several indexes and wants one list of hits. Reply: Answer.
+type FederatedSearch struct {
+	// Body is the client's POST /multi-search, with its federation.
+	Body []byte
+	// IncludeMetadata and OnMissing are as in Search.
+	IncludeMetadata bool
+	OnMissing       string
+}
+
 // GetDocument asks for one document. Reply: Answer.
 type GetDocument struct {
 	IndexUID, DocumentID string

@@ -10,10 +10,18 @@ import (
 	"github.com/miroir-search/miroir/tests/fleet"
 )
 
-// question is one read: method, path below the index, and body.
+// question is one read: method, path below the index wares, and body.
 type question struct{ method, path, body string }
 
 func (q question) String() string { return q.method + " " + q.path + " " + q.body }
+
+// url is the whole path: below the index wares, but for routes of no index.
+func (q question) url() string {
+	if strings.HasPrefix(q.path, "/multi-search") || strings.HasPrefix(q.path, "/stats") || strings.HasPrefix(q.path, "/indexes/") {
+		return q.path
+	}
+	return "/indexes/wares" + q.path
+}
 
 func posts(path string, bodies ...string) []question {
 	var out []question
@@ -109,8 +117,8 @@ func (w twins) same(t *testing.T, questions ...question) {
 	t.Helper()
 	different, used := 0, map[string]int{}
 	for _, q := range questions {
-		want := w.one.Do(t, q.method, "/indexes/wares"+q.path, q.body)
-		got := w.many.Do(t, q.method, "/indexes/wares"+q.path, q.body)
+		want := w.one.Do(t, q.method, q.url(), q.body)
+		got := w.many.Do(t, q.method, q.url(), q.body)
 		needed := map[string]bool{}
 		d := compare.JSON(got.Body, want.Body, func(name string) { needed[name] = true }, compare.Of(q.body, compare.Sharded)...)
 		for name := range needed {

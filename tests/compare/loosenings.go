@@ -38,13 +38,25 @@ func rounded(by float64) func(path string, got, want any) bool {
 // Sharded are all loosenings between Miroir over several nodes and one node. The
 // names are those of docs/equivalence.md.
 var Sharded = append([]Loosening{
-	{"distinct-total", asks(`"distinct":`), func(path string, _, _ any) bool { return path == "estimatedTotalHits" }},
-	{"threshold-total", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return path == "estimatedTotalHits" }},
+	{"distinct-total", asks(`"distinct":`), estimate},
+	{"threshold-total", asks(`"rankingScoreThreshold":`), estimate},
+	{"federated-distinct", both(asks(`"distinct":`), asks(`"federation":{`)), func(path string, _, _ any) bool {
+		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
+	}},
 	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
 		return path == "estimatedTotalHits" || strings.HasPrefix(path, "hits")
 	}},
 	{"typo-maximum", asks(`"showRankingScore`), func(path string, _, _ any) bool { return hitTypo.MatchString(path) || hitScore.MatchString(path) }},
 }, Always...)
+
+// estimate is the total of one list, or of one of several.
+func estimate(path string, _, _ any) bool {
+	return path == "estimatedTotalHits" || strings.HasPrefix(path, "results[") && strings.HasSuffix(path, "].estimatedTotalHits")
+}
+
+func both(a, b func(string) bool) func(question string) bool {
+	return func(q string) bool { return a(q) && b(q) }
+}
 
 func always(string) bool { return true }
 
