@@ -31,6 +31,7 @@ type core struct {
 	legacy bool // an old version is imitated
 	routes []route
 	store  *store // nil in memory
+	faults *Faults
 
 	compressor coding.Compressor
 	outside    outside
@@ -65,9 +66,9 @@ type core struct {
 
 type statsClock struct{ lastUpdate time.Time }
 
-func openCore(o Options, now func() time.Time) (*core, error) {
+func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 	c := &core{
-		opt: o, now: now, routes: buildRoutes(), legacy: olderThan(o.Version, 1, 40),
+		opt: o, now: now, faults: faults, routes: buildRoutes(), legacy: olderThan(o.Version, 1, 40),
 		indexes: make(map[string]*index), records: make(map[uint32]*record), keys: make(map[string]*apiKey),
 		features: make(map[string]bool), changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}

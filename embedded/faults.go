@@ -1,20 +1,26 @@
 package embedded
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/miroir-search/miroir/api"
 )
 
-// Fault is a planned misbehaviour. Fields combine: a delay comes first, then the hang, then what happens to the answer.
+// Fault is a planned misbehaviour. Fields combine: a delay comes first, then the hang, then what happens to the answer,
+// of which the first that is set counts: Cut, Status, DropAnswer, CutAnswer, Garbage, LengthOff.
 type Fault struct {
 	// Method and Path choose the requests: an empty method is any, a path ending in * is a prefix, "" is any.
 	Method, Path string
 	// Times is how many requests are hit; 0 is all until the fault is removed.
 	Times int
+	// Every hits each nth of the chosen requests: 3 is the third, the sixth and so on. 0 is each one.
+	Every int
+	// Chance hits a chosen request with this probability; 0 is always. Draws follow Seed, so that runs are alike.
+	Chance float64
+	Seed   uint64
+
 	// Delay makes the request wait.
 	Delay time.Duration
 	// Hang makes the request wait until the fault is removed or its client leaves.
@@ -26,43 +32,90 @@ type Fault struct {
 	Cut bool
 	// DropAnswer does the work, then closes the connection.
 	DropAnswer bool
+	// CutAnswer does the work and closes the connection half-way through the answer.
+	CutAnswer bool
+	// Garbage does the work and answers 200 with a body that is not JSON.
+	Garbage bool
+	// LengthOff does the work and announces a length that is off by so many bytes: a client waits for more than there
+	// is and then loses the connection, or believes less than there was.
+	LengthOff int
+	// Trickle sends the answer, whatever becomes of it, in small pieces with this pause between them.
+	Trickle time.Duration
 }
 
-// Faults is a node's list of planned misbehaviours; the first that fits a request hits it. The zero value has none.
+// TaskFault is a planned misbehaviour of the work on tasks.
+type TaskFault struct {
+	// Type and Index choose the tasks, as clients see them: "documentAdditionOrUpdate", "films". Empty is any.
+	Type, Index string
+	// Times is how many tasks are hit; 0 is all until the fault is removed.
+	Times int
+	// Delay makes the work take longer, as on a slow disk. The task is being worked on meanwhile.
+	Delay time.Duration
+	// Code makes the task fail with this error instead of being carried out, such as "no_space_left_on_device".
+	Code string
+}
+
+// Faults is a node's list of planned misbehaviours; the first that fits a request or a task hits it. The zero value has
+// none.
 type Faults struct {
-	mu   sync.Mutex
-	list []*armed
-	hits int
+	mu    sync.Mutex
+	list  []*armed
+	tasks []*armedTask
+	hits  int
 }
 
 type armed struct {
 	Fault
 	left     int
+	met      int
+	random   *rand.Rand
 	released chan struct{}
 	once     sync.Once
 }
 
+type armedTask struct {
+	TaskFault
+	left int
+}
+
+func arm(f Fault) *armed {
+	return &armed{Fault: f, left: f.Times, random: rand.New(rand.NewPCG(f.Seed, 0)), released: make(chan struct{})}
+}
+
 // Add plans a fault. The function it returns removes the fault and lets requests go on that hang in it.
 func (f *Faults) Add(fault Fault) (remove func()) {
-	a := &armed{Fault: fault, left: fault.Times, released: make(chan struct{})}
+	a := arm(fault)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.list = append(f.list, a)
 	return func() { f.remove(a) }
 }
 
+// AddTask plans a fault of tasks. The function it returns removes it.
+func (f *Faults) AddTask(fault TaskFault) (remove func()) {
+	a := &armedTask{fault, fault.Times}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tasks = append(f.tasks, a)
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.tasks = without(f.tasks, a)
+	}
+}
+
 // Clear removes all faults.
 func (f *Faults) Clear() {
 	f.mu.Lock()
 	list := f.list
-	f.list = nil
+	f.list, f.tasks = nil, nil
 	f.mu.Unlock()
 	for _, a := range list {
 		a.release()
 	}
 }
 
-// Hits counts the requests that met a fault so far.
+// Hits counts the requests and tasks that met a fault so far.
 func (f *Faults) Hits() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -73,14 +126,18 @@ func (a *armed) release() { a.once.Do(func() { close(a.released) }) }
 
 func (f *Faults) remove(gone *armed) {
 	f.mu.Lock()
-	for i, a := range f.list {
-		if a == gone {
-			f.list = append(f.list[:i:i], f.list[i+1:]...)
-			break
-		}
-	}
+	f.list = without(f.list, gone)
 	f.mu.Unlock()
 	gone.release()
+}
+
+func without[T comparable](list []T, gone T) []T {
+	for i, a := range list {
+		if a == gone {
+			return append(list[:i:i], list[i+1:]...)
+		}
+	}
+	return list
 }
 
 // releaseAll lets hanging requests go without removing faults, because the node stops.
@@ -89,21 +146,21 @@ func (f *Faults) releaseAll() {
 	defer f.mu.Unlock()
 	for i, a := range f.list {
 		a.release()
-		f.list[i] = &armed{Fault: a.Fault, left: a.left, released: make(chan struct{})}
+		f.list[i] = &armed{Fault: a.Fault, left: a.left, met: a.met, random: a.random, released: make(chan struct{})}
 	}
 }
 
 func (f *Faults) find(r *http.Request) *armed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, a := range f.list {
-		if !a.fits(r) {
+	for _, a := range f.list {
+		if !a.fits(r) || !a.strikes() {
 			continue
 		}
 		f.hits++
 		if a.Times > 0 {
 			if a.left--; a.left == 0 {
-				f.list = append(f.list[:i:i], f.list[i+1:]...)
+				f.list = without(f.list, a)
 			}
 		}
 		return a
@@ -121,49 +178,30 @@ func (a *armed) fits(r *http.Request) bool {
 	return a.Path == "" || a.Path == r.URL.Path
 }
 
-// around serves a request, or what the faults make of it.
-func (f *Faults) around(w http.ResponseWriter, r *http.Request, c *core) {
-	a := f.find(r)
-	if a == nil {
-		c.ServeHTTP(w, r)
-		return
-	}
-	if a.Delay > 0 && !wait(r, time.After(a.Delay)) {
-		panic(http.ErrAbortHandler)
-	}
-	if a.Hang && !wait(r, a.released) {
-		panic(http.ErrAbortHandler)
-	}
-	switch {
-	case a.Cut:
-		panic(http.ErrAbortHandler)
-	case a.Status != 0:
-		code := a.Code
-		if code == "" {
-			code = "internal"
-		}
-		e := api.NewError(code, "planned fault")
-		c.writeJSON(w, r, a.Status, e)
-	case a.DropAnswer:
-		c.ServeHTTP(discard{http.Header{}}, r)
-		panic(http.ErrAbortHandler)
-	default:
-		c.ServeHTTP(w, r)
-	}
-}
-
-func wait[T any](r *http.Request, until <-chan T) bool {
-	select {
-	case <-until:
-		return true
-	case <-r.Context().Done():
+// strikes tells whether it is the turn of a request that fits.
+func (a *armed) strikes() bool {
+	a.met++
+	if a.Every > 1 && a.met%a.Every != 0 {
 		return false
 	}
+	return a.Chance <= 0 || a.random.Float64() < a.Chance
 }
 
-// discard is a ResponseWriter whose answer nobody gets.
-type discard struct{ header http.Header }
-
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}
+// findTask returns the fault that hits a task.
+func (f *Faults) findTask(kind string, index *string) (TaskFault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.tasks {
+		if a.Type != "" && a.Type != kind || a.Index != "" && (index == nil || *index != a.Index) {
+			continue
+		}
+		f.hits++
+		if a.Times > 0 {
+			if a.left--; a.left == 0 {
+				f.tasks = without(f.tasks, a)
+			}
+		}
+		return a.TaskFault, true
+	}
+	return TaskFault{}, false
+}

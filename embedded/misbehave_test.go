@@ -95,3 +95,111 @@ func TestTheClockIsSettable(t *testing.T) {
 	c.want("POST", "/snapshots", "", 202,
 		`{"taskUid":0,"indexUid":null,"status":"enqueued","type":"snapshotCreation","enqueuedAt":"2023-11-14T22:13:20.5Z"}`)
 }
+
+// Each fault of the answer, over a socket and without one.
+func TestAnswersAreSpoiledAsPlanned(t *testing.T) {
+	c := start(t, embedded.Options{Addr: "127.0.0.1:0"})
+	socket := &http.Transport{}
+	defer socket.CloseIdleConnections()
+	const whole = `{"status":"available"}`
+	fetch := func(rt http.RoundTripper) (int, string, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.node.URL()+"/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := rt.RoundTrip(req)
+		if err != nil {
+			return 0, "", err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return res.StatusCode, string(body), err
+	}
+	for name, tc := range map[string]struct {
+		fault embedded.Fault
+		body  string // "" for a connection that is lost before the answer
+		cut   bool
+	}{
+		"cut before the work":        {embedded.Fault{Cut: true}, "", true},
+		"dropped":                    {embedded.Fault{DropAnswer: true}, "", true},
+		"cut half-way":               {embedded.Fault{CutAnswer: true}, whole[:len(whole)/2], true},
+		"too short for its length":   {embedded.Fault{LengthOff: 7}, whole, true},
+		"too long for its length":    {embedded.Fault{LengthOff: -7}, whole[:len(whole)-7], false},
+		"garbage":                    {embedded.Fault{Garbage: true}, "{\"hits\":[{]\x00\xff<html>planned fault", false},
+		"slow":                       {embedded.Fault{Trickle: time.Millisecond}, whole, false},
+		"slow and cut half-way":      {embedded.Fault{Trickle: time.Millisecond, CutAnswer: true}, whole[:len(whole)/2], true},
+		"late":                       {embedded.Fault{Delay: time.Millisecond}, whole, false},
+		"an error that comes slowly": {embedded.Fault{Status: 503, Code: "too_many_open_files", Trickle: time.Millisecond}, `{"message":"planned fault","code":"too_many_open_files","type":"system","link":"https://docs.meilisearch.com/errors#too_many_open_files"}`, false},
+	} {
+		for how, rt := range map[string]http.RoundTripper{"socket": socket, "transport": c.node.Transport()} {
+			t.Run(name+" by "+how, func(t *testing.T) {
+				defer c.node.Faults().Add(tc.fault)()
+				status, body, err := fetch(rt)
+				if (err != nil) != tc.cut || body != tc.body {
+					t.Fatalf("%d %q %v", status, body, err)
+				}
+				if tc.cut && body != "" && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("the body ends with %v", err)
+				}
+			})
+		}
+		c.want("GET", "/health", "", 200, whole)
+	}
+}
+
+func TestFaultsStrikeByCountAndByChance(t *testing.T) {
+	c := start(t, embedded.Options{})
+	pattern := func(f embedded.Fault) string {
+		defer c.node.Faults().Add(f)()
+		out := make([]byte, 12)
+		for i := range out {
+			out[i] = '.'
+			if code, _ := c.send("GET", "/health", ""); code == 503 {
+				out[i] = 'x'
+			}
+		}
+		return string(out)
+	}
+	if got := pattern(embedded.Fault{Status: 503, Every: 3}); got != "..x..x..x..x" {
+		t.Errorf("every third: %s", got)
+	}
+	if got := pattern(embedded.Fault{Status: 503, Every: 3, Times: 2}); got != "..x..x......" {
+		t.Errorf("every third, twice: %s", got)
+	}
+	first := pattern(embedded.Fault{Status: 503, Chance: 0.5, Seed: 7})
+	if again := pattern(embedded.Fault{Status: 503, Chance: 0.5, Seed: 7}); again != first || first == "............" || first == "xxxxxxxxxxxx" {
+		t.Errorf("by chance: %s, then %s", first, again)
+	}
+	if other := pattern(embedded.Fault{Status: 503, Chance: 0.5, Seed: 8}); other == first {
+		t.Errorf("another seed gives %s too", other)
+	}
+}
+
+func TestTasksAreDelayedAndFailAsPlanned(t *testing.T) {
+	c := start(t, embedded.Options{})
+	remove := c.node.Faults().AddTask(embedded.TaskFault{Index: "a", Delay: 60 * time.Millisecond})
+	started := time.Now()
+	c.done(c.task("POST", "/indexes/b/documents", `[{"id":1}]`), "succeeded", "")
+	c.send("POST", "/indexes/a/documents", `[{"id":1}]`)
+	for c.readTask(1).Status == "enqueued" {
+		time.Sleep(time.Millisecond)
+	}
+	c.want("GET", "/indexes/a/documents/1", "", 404, "") // the work is not done yet
+	c.idle()
+	if took := time.Since(started); took < 60*time.Millisecond {
+		t.Errorf("a slow disk took %s", took)
+	}
+	c.want("GET", "/indexes/a/documents/1", "", 200, `{"id":1}`)
+	remove()
+
+	c.node.Faults().AddTask(embedded.TaskFault{Type: "documentAdditionOrUpdate", Code: "no_space_left_on_device", Times: 1})
+	c.node.PauseTasks()
+	for i := range 3 {
+		c.send("POST", "/indexes/a/documents", `[{"id":`+itoa(10+i)+`}]`)
+	}
+	c.node.ResumeTasks()
+	c.idle()
+	c.failed(c.readTask(2), "no_space_left_on_device", "planned fault")
+	c.done(c.readTask(3), "succeeded", "")
+	c.want("GET", "/indexes/a/documents?fields=id", "", 200, `{"results":[{"id":1},{"id":11},{"id":12}],"offset":0,"limit":20,"total":3}`)
+}

@@ -93,7 +93,7 @@ func (n *Node) Restart() error {
 	c := n.kept
 	if c == nil {
 		var err error
-		if c, err = openCore(n.opt, n.now); err != nil {
+		if c, err = openCore(n.opt, n.now, &n.faults); err != nil {
 			return fmt.Errorf("start node: %w", err)
 		}
 	}

@@ -224,13 +224,7 @@ func (o *operation) groups() bool { return o.Kind == opDocuments || o.Kind == op
 // run carries out a group and records how it ended.
 func (c *core) run(group []*record) {
 	ch := newChange(c)
-	if len(group) > 1 && group[0].op.groups() {
-		ch.results = ch.groupSafely(group)
-	} else {
-		for _, rec := range group {
-			ch.results = append(ch.results, ch.safely(rec))
-		}
-	}
+	ch.results = ch.carryOut(group, c.hinder(group))
 	now := c.now()
 	finished := make([]*record, len(group))
 	for i, rec := range group {
@@ -255,6 +249,33 @@ func (c *core) run(group []*record) {
 	c.stats.lastUpdate = now
 	close(c.changed)
 	c.changed = make(chan struct{})
+}
+
+// carryOut works on all tasks of a group but those in fail, whose end is known.
+func (ch *change) carryOut(group []*record, fail map[uint32]*api.Error) []outcome {
+	var open []*record
+	for _, rec := range group {
+		if fail[rec.task.UID] == nil {
+			open = append(open, rec)
+		}
+	}
+	var done []outcome
+	if len(open) > 1 && open[0].op.groups() {
+		done = ch.groupSafely(open)
+	} else {
+		for _, rec := range open {
+			done = append(done, ch.safely(rec))
+		}
+	}
+	out := make([]outcome, len(group))
+	for i, rec := range group {
+		if err := fail[rec.task.UID]; err != nil {
+			out[i] = failed(err)
+			continue
+		}
+		out[i], done = done[0], done[1:]
+	}
+	return out
 }
 
 // outcome is how a task ended. A nil err is success.

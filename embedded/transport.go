@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 )
 
-// Transport reaches the node without a socket. The answer is complete when RoundTrip returns; a cut connection or a
-// stopped node is an error, as it is for a socket. The host of requests does not matter.
+// Transport reaches the node without a socket. All that comes of the answer is there when RoundTrip returns; a cut
+// connection or a stopped node is an error, of RoundTrip or of the body, as it is for a socket. The host of requests
+// does not matter.
 func (n *Node) Transport() http.RoundTripper { return transport{n} }
 
 type transport struct{ node *Node }
@@ -41,10 +43,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}()
 	select {
 	case err := <-done:
-		if err != nil {
+		if err != nil && !rec.wrote {
 			return nil, err
 		}
-		return rec.result(r), nil
+		return rec.result(r, err), nil
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
@@ -91,10 +93,23 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return r.body.Write(b)
 }
 
-func (r *recorder) result(req *http.Request) *http.Response {
+// result is the answer as a client sees it. A body that was cut ends with err.
+func (r *recorder) result(req *http.Request, err error) *http.Response {
+	var body io.Reader = bytes.NewReader(r.body.Bytes())
+	length := int64(r.body.Len())
+	if err != nil {
+		body = io.MultiReader(body, failing{err})
+		if n, bad := strconv.ParseInt(r.header.Get("Content-Length"), 10, 64); bad == nil {
+			length = n
+		}
+	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", r.status, http.StatusText(r.status)), StatusCode: r.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.header, ContentLength: int64(r.body.Len()),
-		Body: io.NopCloser(bytes.NewReader(r.body.Bytes())), Request: req,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.header, ContentLength: length,
+		Body: io.NopCloser(body), Request: req,
 	}
 }
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
