@@ -44,6 +44,7 @@ func (a *armed) send(w http.ResponseWriter, r *http.Request, answer *recorder) {
 	case a.Garbage:
 		answer.status, body = http.StatusOK, []byte("{\"hits\":[{]\x00\xff<html>planned fault")
 		announced = len(body)
+		answer.header.Del("Content-Encoding")
 	case a.LengthOff > 0:
 		announced, cut = announced+a.LengthOff, true
 	case a.LengthOff < 0:
