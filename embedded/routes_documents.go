@@ -6,6 +6,7 @@ import (
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded/engine"
 	"github.com/miroir-search/miroir/payload"
+	"github.com/miroir-search/miroir/rawjson"
 )
 
 func documentRoutes() []route {
@@ -45,7 +46,7 @@ func browseGet(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.browse(q)
+	return r.browse(q, false)
 }
 
 func browsePost(r *request) (*reply, *api.Error) {
@@ -57,10 +58,11 @@ func browsePost(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.browse(q)
+	return r.browse(q, r.Header.Get("Meili-Proxy-Search") == "true")
 }
 
-func (r *request) browse(q *api.BrowseQuery) (*reply, *api.Error) {
+// browse lists documents; a proxy gets the values they are sorted by too.
+func (r *request) browse(q *api.BrowseQuery, proxied bool) (*reply, *api.Error) {
 	x, err := r.indexOf()
 	if err != nil {
 		return nil, err
@@ -71,13 +73,20 @@ func (r *request) browse(q *api.BrowseQuery) (*reply, *api.Error) {
 	if err := r.core.checkFilter(q.Filter); err != nil {
 		return nil, documentError(err)
 	}
-	docs, total, browseErr := x.engine.Documents(&engine.BrowseQuery{IDs: q.IDs, Filter: filterOf(q.Filter), Sort: q.Sort,
+	docs, ids, total, browseErr := x.engine.Browse(&engine.BrowseQuery{IDs: q.IDs, Filter: filterOf(q.Filter), Sort: q.Sort,
 		Fields: q.Fields, Offset: q.Offset, Limit: q.Limit, RetrieveVectors: q.RetrieveVectors})
 	if browseErr != nil {
 		return nil, documentError(engineError("", browseErr))
 	}
 	if docs == nil {
 		docs = []json.RawMessage{}
+	}
+	for i := range docs {
+		if !proxied {
+			break
+		}
+		extra := append([]byte(`"_federation":{"weightedScoreValues":`), x.browseScores(ids[i], q.Sort)...)
+		docs[i] = rawjson.AppendMembers(nil, docs[i], append(extra, '}'))
 	}
 	return ok(page[json.RawMessage]{Results: docs, Offset: q.Offset, Limit: q.Limit, Total: total})
 }

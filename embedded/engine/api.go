@@ -5,6 +5,8 @@ package engine
 
 import (
 	"encoding/json"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Error is a refusal the client must see. Code is a Meilisearch error code and
@@ -164,6 +166,8 @@ type Result struct {
 	SemanticHitCount *int
 	// QueryVector is set when vectors were to be retrieved and one was used.
 	QueryVector []float32
+	// Candidates are the numbers of the documents that Total counts. They are not to be changed.
+	Candidates *roaring.Bitmap
 }
 
 // FacetStats is the range of the numeric values of one facet.

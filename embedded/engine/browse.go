@@ -16,19 +16,25 @@ import (
 // Documents lists documents in insertion order or sorted; total counts them
 // before offset and limit. It ignores displayedAttributes.
 func (x *Index) Documents(q *BrowseQuery) (docs []json.RawMessage, total int, err error) {
+	docs, _, total, err = x.Browse(q)
+	return docs, total, err
+}
+
+// Browse is Documents that gives the ids too.
+func (x *Index) Browse(q *BrowseQuery) (docs []json.RawMessage, docIDs []string, total int, err error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	c := x.core
 	sorts, err := parseSort(q.Sort, "invalid_document_sort")
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	found, err := c.filterDocuments(q.Filter, "invalid_document_filter")
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	if err := c.checkSort(sorts, true); err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	if q.IDs != nil {
 		ids := roaring.New()
@@ -49,8 +55,9 @@ func (x *Index) Documents(q *BrowseQuery) (docs []json.RawMessage, total int, er
 	sel.vectors = q.RetrieveVectors
 	for i := q.Offset; i < len(list); i++ {
 		docs = append(docs, c.appendShown(nil, c.docs[list[i]], sel))
+		docIDs = append(docIDs, c.docs[list[i]].id)
 	}
-	return docs, total, nil
+	return docs, docIDs, total, nil
 }
 
 // MatchIDs lists the ids of the documents a filter holds for, in insertion

@@ -253,7 +253,7 @@ func (s *search) match(kind queryKind) *routes {
 func (s *search) result(p page, out *outcome) (*Result, error) {
 	total := int(out.total.GetCardinality())
 	maxHits := s.c.cfg.MaxTotalHits
-	res := &Result{Total: total, Offset: s.q.Offset, Limit: s.q.Limit}
+	res := &Result{Total: total, Offset: s.q.Offset, Limit: s.q.Limit, Candidates: out.total}
 	if s.q.CapTotals {
 		res.Total = min(total, maxHits)
 		res.Offset = min(s.q.Offset, maxHits)

@@ -1,0 +1,216 @@
+package embedded
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/embedded/engine"
+	"github.com/miroir-search/miroir/rawjson"
+)
+
+// fedHit is one hit of one query inside a federated search.
+type fedHit struct {
+	hit    *engine.Hit
+	query  int
+	index  *fedIndex
+	weight float64
+}
+
+// fedIndex is what all queries of one index found.
+type fedIndex struct {
+	uid        string
+	x          *index
+	hits       []fedHit
+	candidates *roaring.Bitmap
+	facets     *engine.Result // nil where none are wanted
+}
+
+// federation gathers the hits of the queries of one federated search.
+type federation struct {
+	request  *request
+	order    *api.Federation
+	depth    int // hits that are needed at most
+	indexes  map[string]*fedIndex
+	metadata []*metadata
+	vectors  map[int][]float32 // by query
+	semantic bool
+	proxied  bool
+}
+
+func (fed *federation) run(i int, query *api.MultiQuery) *api.Error {
+	q, f := query.SearchQuery, fed.order
+	q.Offset, q.Limit = 0, fed.depth
+	if f.Page != nil || f.HitsPerPage != nil {
+		one, depth := 1, fed.depth
+		q.Page, q.HitsPerPage = &one, &depth
+	}
+	if f.Distinct != nil {
+		q.Distinct = f.Distinct
+	}
+	res, x, err := fed.request.runSearch(query.IndexUID, &q)
+	if err != nil {
+		return err
+	}
+	in := fed.indexes[query.IndexUID]
+	if in == nil {
+		in = &fedIndex{uid: query.IndexUID, x: x, candidates: roaring.New()}
+		fed.indexes[query.IndexUID] = in
+	}
+	in.candidates.Or(res.Candidates)
+	fed.semantic = fed.semantic || res.SemanticHitCount != nil
+	fed.metadata = append(fed.metadata, x.metadata(&q))
+	if res.QueryVector != nil {
+		if fed.vectors == nil {
+			fed.vectors = make(map[int][]float32)
+		}
+		fed.vectors[i] = res.QueryVector
+	}
+	weight := 1.0
+	if o := query.Options; o != nil {
+		weight = o.Weight
+	}
+	for h := range res.Hits {
+		in.hits = append(in.hits, fedHit{&res.Hits[h], i, in, weight})
+	}
+	return nil
+}
+
+func (fed *federation) total() int {
+	sum := 0
+	for _, in := range fed.indexes {
+		sum += int(in.candidates.GetCardinality())
+	}
+	return sum
+}
+
+func compareFedHits(a, b fedHit) int {
+	return engine.CompareScores(a.hit.Scores, a.weight, b.hit.Scores, b.weight)
+}
+
+// merge orders the hits: first those of each index, where a document keeps its best place, then all. rejected counts
+// those that another index has shown the distinct value of.
+func (fed *federation) merge() (hits []fedHit, rejected int) {
+	for _, uid := range sortedKeys(fed.indexes) {
+		hits = append(hits, fed.indexes[uid].merge(fed.order.Distinct, fed.depth)...)
+	}
+	slices.SortStableFunc(hits, func(a, b fedHit) int {
+		if c := compareFedHits(a, b); c != 0 {
+			return c
+		}
+		return a.query - b.query
+	})
+	if fed.order.Distinct == nil || len(fed.indexes) < 2 {
+		return hits, 0
+	}
+	seen := make(map[string]bool)
+	before := len(hits)
+	hits = slices.DeleteFunc(hits, func(h fedHit) bool { return !firstOfItsValue(h, *fed.order.Distinct, seen) })
+	return hits, before - len(hits)
+}
+
+// merge orders the hits of one index and drops what it has already; documents rejected for their distinct value count
+// no longer.
+func (in *fedIndex) merge(distinct *string, depth int) []fedHit {
+	slices.SortStableFunc(in.hits, func(a, b fedHit) int {
+		if c := compareFedHits(a, b); c != 0 {
+			return c
+		}
+		return a.query - b.query
+	})
+	seen, values := make(map[string]bool), make(map[string]bool)
+	var out []fedHit
+	for _, h := range in.hits {
+		if len(out) == depth {
+			break
+		}
+		if seen[h.hit.ID] {
+			continue
+		}
+		seen[h.hit.ID] = true
+		if distinct != nil && !firstOfItsValue(h, *distinct, values) {
+			if n, ok := in.x.engine.Number(h.hit.ID); ok {
+				in.candidates.Remove(n)
+			}
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// firstOfItsValue tells whether none of a hit's values of a field was seen before, and notes them then.
+func firstOfItsValue(h fedHit, field string, seen map[string]bool) bool {
+	values := leafValues(h.index.x.document(h.hit.ID), field)
+	keys := make([]string, len(values))
+	for i, v := range values {
+		keys[i] = facetKey(v)
+	}
+	if slices.ContainsFunc(keys, func(k string) bool { return seen[k] }) {
+		return false
+	}
+	for _, k := range keys {
+		seen[k] = true
+	}
+	return true
+}
+
+// encode writes the hits with their _federation member.
+func (fed *federation) encode(hits []fedHit) []byte {
+	var b []byte
+	for i, h := range hits {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		extra := fmt.Appendf(nil, `"_federation":{"indexUid":%s,"queriesPosition":%d,"weightedRankingScore":%s`,
+			api.QuoteJSON(h.index.uid), h.query, api.FormatFloat(h.hit.Score*h.weight))
+		if fed.proxied {
+			extra = append(extra, `,"weightedScoreValues":`...)
+			extra = appendScoreValues(extra, engine.ScoreValues(h.hit.Scores, h.weight))
+			extra = append(append(extra, `,"extra_document":`...), fed.extraDocument(h)...)
+		}
+		b = rawjson.AppendMembers(b, h.hit.Document, append(extra, '}'))
+	}
+	return b
+}
+
+// extraDocument is what a proxy needs of a document to drop duplicates and correct facets, whatever is retrieved.
+func (fed *federation) extraDocument(h fedHit) []byte {
+	if fed.order.Distinct == nil {
+		return []byte("{}")
+	}
+	fields := []string{*fed.order.Distinct}
+	for _, f := range fed.order.FacetsByIndex {
+		if f.IndexUID == h.index.uid {
+			fields = append(fields, f.Facets...)
+		}
+	}
+	doc, ok := h.index.x.engine.View(h.hit.ID, fields, false)
+	if !ok {
+		return []byte("{}")
+	}
+	return doc
+}
+
+func (fed *federation) appendVectors(b []byte) []byte {
+	if fed.vectors == nil {
+		return b
+	}
+	b = append(member(b, "queryVectors"), '{')
+	for _, i := range sortedInts(fed.vectors) {
+		b = jsonMember(b, strconv.Itoa(i), floats(fed.vectors[i]))
+	}
+	return append(b, '}')
+}
+
+func sortedInts[V any](m map[int]V) []int {
+	keys := make([]int, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
