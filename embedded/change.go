@@ -108,7 +108,7 @@ func (c *core) newIndex(uid string) *index {
 	id := c.nextIndex
 	c.nextIndex++
 	c.mu.Unlock()
-	return &index{id: id, uid: uid, created: now, updated: now, settings: s, engine: engine.New(engineSettings(s)),
+	return &index{id: id, uid: uid, created: now, updated: now, settings: s, engine: engine.New(c.engineSettings(s)),
 		slots: newSlots()}
 }
 
@@ -398,7 +398,7 @@ func (ch *change) settings(rec *record) outcome {
 	if ch.core.legacy && rec.op.Settings.RankingRules.IsNull() {
 		s.RankingRules = []string{"words", "typo", "proximity", "attribute", "sort", "exactness"}
 	}
-	es := engineSettings(s)
+	es := ch.core.engineSettings(s)
 	if _, err := x.engine.Apply(&engine.Batch{Ops: []engine.Op{{Kind: engine.OpConfigure, Settings: &es}}}); err != nil {
 		return failed(engineError(x.uid, err))
 	}

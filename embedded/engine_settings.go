@@ -8,8 +8,9 @@ import (
 )
 
 // engineSettings translates the settings of the API for the engine.
-func engineSettings(s *api.Settings) engine.Settings {
+func (c *core) engineSettings(s *api.Settings) engine.Settings {
 	out := engine.Settings{
+		Even:                c.opt.Even,
 		DisplayedAttributes: notWildcard(s.DisplayedAttributes), SearchableAttributes: notWildcard(s.SearchableAttributes),
 		SortableAttributes: s.SortableAttributes, RankingRules: s.RankingRules, StopWords: s.StopWords,
 		NonSeparatorTokens: s.NonSeparatorTokens, SeparatorTokens: s.SeparatorTokens, Dictionary: s.Dictionary,

@@ -33,6 +33,12 @@ type Options struct {
 	MaxPayload int64
 	// WebhookURL hears about finished tasks, as a webhook that clients cannot change; WebhookAuthorization is its header.
 	WebhookURL, WebhookAuthorization string
+	// Even leaves out what makes real servers leak: their ranking scores depend on what else is in the index, because
+	// denominators follow the readings of the query that its documents matched, and of the words that a typo or a prefix
+	// leads to they take the first ones of their dictionary. A proxy that merges shards by _rankingScore goes wrong over
+	// real servers, and over nodes without Even. The matching strategy "frequency" and the splitting of words follow the
+	// index's own counts in either case.
+	Even bool
 	// Logger hears about what the node cannot tell a client; nil is silence.
 	Logger logrus.FieldLogger
 }

@@ -149,7 +149,7 @@ func (c *core) loadIndexes(tx *bolt.Tx) error {
 		}
 		x := &index{id: binary.BigEndian.Uint64(key), uid: stored.UID, primaryKey: stored.PrimaryKey,
 			created: stored.Created, updated: stored.Updated, settings: stored.Settings,
-			engine: engine.New(engineSettings(stored.Settings)), slots: newSlots()}
+			engine: engine.New(c.engineSettings(stored.Settings)), slots: newSlots()}
 		if b := tx.Bucket(bucketDocs).Bucket(key); b != nil {
 			if err := x.rebuild(b); err != nil {
 				return fmt.Errorf("rebuild index %s: %w", x.uid, err)

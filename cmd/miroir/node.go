@@ -11,6 +11,7 @@ import (
 
 func (p *program) nodeCommand() *cobra.Command {
 	var addr, dir, key, level string
+	var even bool
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Run one embedded node, a small stand-in for a Meilisearch server",
@@ -23,7 +24,7 @@ func (p *program) nodeCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			n, err := embedded.Start(embedded.Options{Addr: addr, Dir: dir, MasterKey: key, Logger: log})
+			n, err := embedded.Start(embedded.Options{Addr: addr, Dir: dir, MasterKey: key, Even: even, Logger: log})
 			if err != nil {
 				return fmt.Errorf("start the node: %w", err)
 			}
@@ -38,6 +39,7 @@ func (p *program) nodeCommand() *cobra.Command {
 	fs.StringVar(&addr, "http-addr", "127.0.0.1:7701", "where the node listens")
 	fs.StringVar(&dir, "db-path", "", "directory of its data; empty for memory")
 	fs.StringVar(&key, "master-key", "", "key that every request must show; empty for none")
+	fs.BoolVar(&even, "even-scores", false, "let ranking scores of several nodes compare, which those of real servers do not")
 	fs.StringVar(&level, "log-level", "warn", "off, error, warn, info, debug or trace")
 	return cmd
 }

@@ -42,15 +42,26 @@ func (g *graph) following(slot int) []int {
 
 // every lists all readings of the query without leaving words out.
 func (g *graph) every() []route {
+	kept := make([]int, g.slots)
+	for i := range kept {
+		kept[i] = i
+	}
+	return g.over(kept)
+}
+
+// over lists all readings of some of the words.
+func (g *graph) over(kept []int) []route {
 	var out []route
-	var walk func(slot int, r route)
-	walk = func(slot int, r route) {
-		if slot == g.slots {
+	var walk func(at int, r route)
+	walk = func(at int, r route) {
+		if at == len(kept) {
 			out = append(out, slices.Clone(r))
 			return
 		}
-		for _, n := range g.following(slot) {
-			walk(g.nodes[n].slotEnd, append(r, subset{node: uint8(n), levels: allLevels}))
+		for _, n := range g.following(kept[at]) {
+			if end := at + g.nodes[n].slots(); end <= len(kept) && kept[end-1] == g.nodes[n].slotEnd-1 {
+				walk(end, append(r, subset{node: uint8(n), levels: allLevels}))
+			}
 		}
 	}
 	walk(0, nil)

@@ -99,20 +99,20 @@ func (r *graphRule) start(_ *roaring.Bitmap, in *routes) {
 
 // mostOf is the denominator of the rule's score less one: the most that readings of
 // the bucket can cost. A server looks at those that its documents matched, which is
-// where scores of shards go apart; Settings.Even takes the plain words instead.
+// where scores of shards go apart; Settings.Even takes all readings of the words instead.
 func (r *graphRule) mostOf(in *routes) int {
 	list := in.possible
 	if list == nil {
 		list = in.list
 	}
 	if r.m.c.cfg.Even && len(list) > 0 {
-		var plain route
+		var kept []int
 		for _, s := range list[0] {
 			for slot := r.m.g.nodes[s.node].slot; slot < r.m.g.nodes[s.node].slotEnd; slot++ {
-				plain = append(plain, subset{node: uint8(slot), levels: allLevels})
+				kept = append(kept, slot)
 			}
 		}
-		list = []route{plain}
+		list = r.m.g.over(kept)
 	}
 	most := 0
 	for _, p := range list {

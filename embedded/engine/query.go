@@ -15,7 +15,14 @@ const (
 	// A server keeps lists of its own for short prefixes of many words.
 	cachedPrefixLen   = 4
 	cachedPrefixWords = 100
+
+	// A server looks at so many words that begin with a longer prefix.
+	maxPrefixWords = 1000
 )
+
+// maxTypoWords are how many words with one and with two typos a server looks at, in
+// the order of its dictionary: shards, whose dictionaries are smaller, find more.
+var maxTypoWords = [3]int{0, 150, 50}
 
 // phraseWord is one word of a phrase.
 type phraseWord struct {
@@ -244,6 +251,13 @@ func (c *core) derive(n *node) {
 			}
 		})
 		n.cached = len(n.text) <= cachedPrefixLen && len(zero.terms) >= cachedPrefixWords
+		if !n.cached && !c.cfg.Even {
+			most := maxPrefixWords
+			if n.hasExact {
+				most++
+			}
+			zero.terms = zero.terms[:min(len(zero.terms), most)]
+		}
 	}
 	keys := []string{n.text}
 	if n.words != nil {
@@ -258,7 +272,9 @@ func (c *core) derive(n *node) {
 	}
 	if n.maxTypos > 0 {
 		c.lex.withTypos(n.text, n.maxTypos, n.prefix, func(id uint32, typos int) {
-			n.levels[typos].terms = append(n.levels[typos].terms, id)
+			if l := &n.levels[typos]; c.cfg.Even || len(l.terms) < maxTypoWords[typos] {
+				l.terms = append(l.terms, id)
+			}
 		})
 	}
 	if p := c.split(n); p != nil {

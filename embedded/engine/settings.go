@@ -50,9 +50,10 @@ type LocalizedRule struct {
 // Settings are all index settings the engine acts on. Slices and maps belong
 // to the engine once handed over and must not be changed.
 type Settings struct {
-	// Even makes scores depend on the query and the settings only. It is no setting
-	// of a client: a server's scores also depend on what the documents matched, so
-	// that scores of different shards do not compare.
+	// Even makes scores depend on the query and the settings only, and looks at all
+	// words that a typo or a prefix leads to. It is no setting of a client: a server's
+	// scores also depend on what the documents matched, and it takes the first words
+	// of its dictionary, so that shards do not compare.
 	Even bool
 
 	DisplayedAttributes  []string // nil for ["*"]
