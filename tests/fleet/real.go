@@ -58,6 +58,9 @@ func (r *Real) Start(t testing.TB) {
 	WaitHealthy(t, r.URL)
 }
 
+// PID is the id of the running process.
+func (r *Real) PID() int { return r.cmd.Process.Pid }
+
 // Kill ends the process with SIGKILL.
 func (r *Real) Kill() {
 	if r.cmd != nil && r.cmd.Process != nil {
