@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -12,53 +13,106 @@ import (
 	"github.com/miroir-search/miroir/topology"
 )
 
-// statistics answers GetIndexStats and GetStats. Nodes cannot count by shard,
-// so a whole group is asked and its sums are divided by its copies.
+// injectedBytes is what our two fields take in a stored document: two strings
+// with their quotes, and the number and length that lead each.
+const injectedBytes = topology.ShardWidth + topology.SeqWidth + 2*2 + 2*3
+
+// statsRead is one request for statistics.
+type statsRead struct {
+	c       *Cluster
+	options messages.StatsOptions
+	only    *indexView // nil for all indexes
+	indexes []*indexView
+	spec    merge.StatsSpec
+	calls   int
+}
+
+// statistics answers GetIndexStats and GetStats. Nodes count what they hold, so
+// the nodes of a whole group are asked and their sums are divided by its copies;
+// where no group is whole, shards are counted (see statistics_shards.go).
 func (c *Cluster) statistics(ctx context.Context, msg any) *messages.Answer {
-	path, indexes := "/stats", c.registry.list()
-	var only *indexView
-	spec := &merge.StatsSpec{Names: map[string]string{}}
+	r := &statsRead{c: c, indexes: c.registry.list(), spec: merge.StatsSpec{Names: map[string]string{}, Injected: injectedBytes}}
 	switch m := msg.(type) {
 	case *messages.GetIndexStats:
 		iv, ok := c.registry.lookup(m.IndexUID)
 		if !ok {
 			return &messages.Answer{Err: api.IndexNotFound(m.IndexUID)}
 		}
-		only, indexes, path = iv, []*indexView{iv}, "/indexes/"+iv.row.ID+"/stats"
+		r.only, r.indexes, r.options = iv, []*indexView{iv}, m.StatsOptions
 	case *messages.GetStats:
-		for _, iv := range indexes {
+		r.options = m.StatsOptions
+		for _, iv := range r.indexes {
 			if m.Allowed == nil || m.Allowed(iv.row.UID) {
-				spec.Names[iv.row.ID] = iv.row.UID
+				r.spec.Names[iv.row.ID] = iv.row.UID
 			}
 		}
 	}
-	calls := 0
+	r.spec.HumanSizes = r.options.HumanSizes
+	a := r.ofGroup(ctx)
+	if a == nil {
+		a = r.ofShards(ctx)
+	}
+	a.Nodes = r.calls
+	return a
+}
+
+// path is where a node has its statistics of one index, or of all.
+func (r *statsRead) path(iv *indexView) string {
+	path := "/stats"
+	if iv != nil {
+		path = "/indexes/" + iv.row.ID + path
+	}
+	if r.options.InternalSizes {
+		path += "?showInternalDatabaseSizes=true"
+	}
+	return path
+}
+
+// ofGroup asks a whole group; nil when there is none.
+func (r *statsRead) ofGroup(ctx context.Context) *messages.Answer {
+	c := r.c
 	start := int(c.queries.Add(1)) % c.snap.Groups() //nolint:gosec // wraps round
 	for i := range c.snap.Groups() {
-		nodes, copies := c.countingNodes((start+i)%c.snap.Groups(), indexes)
+		nodes, copies := c.countingNodes((start+i)%c.snap.Groups(), r.indexes)
 		if nodes == nil {
 			continue
 		}
-		calls += len(nodes)
-		bodies := c.askAll(ctx, nodes, path)
-		if bodies == nil {
+		reqs := make([]statsCall, len(nodes))
+		for i, n := range nodes {
+			reqs[i] = statsCall{n, &nodeclient.Request{Method: http.MethodGet, Path: r.path(r.only)}}
+		}
+		bodies, failed := r.askAll(ctx, reqs)
+		if a := refusedStats(c, failed); a != nil {
+			return a
+		}
+		if failed != nil {
 			continue
 		}
-		spec.Copies = int64(copies)
-		var body []byte
-		var err error
-		if only != nil {
-			body, err = merge.IndexStats(nil, spec, bodies)
-		} else {
-			body, err = merge.GlobalStats(nil, spec, bodies)
+		r.spec.Copies = int64(copies)
+		if r.only != nil {
+			return statsAnswer(merge.IndexStats(nil, &r.spec, bodies))
 		}
-		if err != nil {
-			return &messages.Answer{Err: api.Internal(err.Error()), Nodes: calls}
-		}
-		return &messages.Answer{Status: http.StatusOK, Body: body, Nodes: calls}
+		return statsAnswer(merge.GlobalStats(nil, &r.spec, bodies))
 	}
-	return &messages.Answer{Nodes: calls, Err: api.NewError("miroir_shard_unavailable",
-		"No replica group is whole, so documents cannot be counted now. Ask again when a group has all its nodes.")}
+	return nil
+}
+
+func statsAnswer(body []byte, err error) *messages.Answer {
+	if err != nil {
+		return &messages.Answer{Err: api.Internal(err.Error())}
+	}
+	return &messages.Answer{Status: http.StatusOK, Body: body}
+}
+
+// refusedStats is the answer when a node does not understand what it was asked:
+// it is too old.
+func refusedStats(c *Cluster, failed []error) *messages.Answer {
+	for _, err := range failed {
+		if na := (*nodeAnswerError)(nil); errors.As(err, &na) && na.Status == http.StatusBadRequest {
+			return &messages.Answer{Status: na.Status, Body: c.clientSafe(na.Body)}
+		}
+	}
+	return nil
 }
 
 // countingNodes lists the nodes of a group whose counts together are those of
@@ -93,29 +147,41 @@ func (c *Cluster) countingNodes(group int, indexes []*indexView) ([]topology.Nod
 	return members, c.snap.ReplicationFactor()
 }
 
-// askAll asks several nodes at once; nil when one of them fails.
-func (c *Cluster) askAll(ctx context.Context, nodes []topology.NodeIndex, path string) [][]byte {
+// statsCall is one call to one node.
+type statsCall struct {
+	node topology.NodeIndex
+	req  *nodeclient.Request
+}
+
+// askAll makes several calls at once. failed is nil when all were answered, else
+// it has the error of each call that was not.
+func (r *statsRead) askAll(ctx context.Context, calls []statsCall) (bodies [][]byte, failed []error) {
+	c := r.c
 	ctx, cancel := context.WithTimeout(ctx, c.opts.LegTimeout)
 	defer cancel()
-	bodies := make([][]byte, len(nodes))
+	r.calls += len(calls)
+	bodies = make([][]byte, len(calls))
+	errs := make([]error, len(calls))
 	var wg sync.WaitGroup
-	for i, n := range nodes {
+	for i, call := range calls {
 		wg.Add(1)
+		errs[i] = errors.New("the call ended without a result")
 		c.spawn("statistics leg", func() {
 			defer wg.Done()
-			resp, err := c.ask(ctx, c.nodes[n], &nodeclient.Request{Method: http.MethodGet, Path: path, Idempotent: true})
-			if err != nil {
-				c.log.WithError(err).WithField("node", c.nodes[n].node.ID).Warn("no statistics from a node")
+			call.req.Idempotent = true
+			resp, err := c.ask(ctx, c.nodes[call.node], call.req)
+			if errs[i] = err; err != nil {
+				c.log.WithError(err).WithField("node", c.nodes[call.node].node.ID).Warn("no statistics from a node")
 				return
 			}
 			bodies[i] = resp.Body
 		}, nil)
 	}
 	wg.Wait()
-	for _, b := range bodies {
-		if b == nil {
-			return nil
+	for _, err := range errs {
+		if err != nil {
+			return bodies, errs
 		}
 	}
-	return bodies
+	return bodies, nil
 }

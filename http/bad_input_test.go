@@ -78,7 +78,6 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"a batch of a task that waits", "GET", "/batches/4", "", nil, 404, "batch_not_found", ""},
 		{"an unknown task status", "GET", "/tasks?statuses=done", "", nil, 400, "invalid_task_statuses", "`done` is not a valid task status"},
 		{"an unknown task parameter", "GET", "/tasks?x=1", "", nil, 400, "bad_request", ""},
-		{"human sizes", "GET", "/stats?sizeFormat=human", "", nil, 501, "miroir_not_supported", "`sizeFormat`"},
 		{"an unknown size format", "GET", "/stats?sizeFormat=big", "", nil, 400, "invalid_stats_size_format", ""},
 		{"turning on a feature", "PATCH", "/experimental-features", `{"metrics":true}`, asJSON, 501, "miroir_not_supported", "`metrics`"},
 		{"an unknown feature", "PATCH", "/experimental-features", `{"magic":true}`, asJSON, 400, "bad_request", ""},

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +19,8 @@ type StatsSpec struct {
 	Copies int64
 	// HumanSizes writes sizes as text such as "1.50 MiB".
 	HumanSizes bool
+	// Injected is how many bytes of every document are ours; sizes of documents are shown without them.
+	Injected int64
 	// Names maps the nodes' index uids to the client's, for GlobalStats. An index that is absent is left out.
 	Names map[string]string
 }
@@ -26,6 +29,7 @@ type StatsSpec struct {
 type indexStats struct {
 	uid                                string
 	documents, size                    int64
+	held                               int64 // documents of the nodes, counted or not
 	values                             int64 // bytes of documents without their keys, which the average is of
 	embeddings, embedded               int64
 	hasEmbeddings, hasEmbedded, isBusy bool
@@ -66,7 +70,7 @@ func (c *counts) addObject(obj []byte) error {
 
 // IndexStats appends the answer one node would give to `GET /indexes/{uid}/stats`: counts and sizes added over the legs
 // and divided by spec.Copies (rounded to nearest), the average size weighted by documents, indexing if any leg is,
-// field names of ours left out. Sizes include the reserved fields, because nodes store them. The error is a *LegError when a leg is not such an answer.
+// field names of ours left out. The error is a *LegError when a leg is not such an answer.
 func IndexStats(dst []byte, spec *StatsSpec, legs [][]byte) ([]byte, error) {
 	var s indexStats
 	for i, body := range legs {
@@ -223,15 +227,16 @@ func (spec *StatsSpec) share(n int64) int64 {
 func (s *indexStats) append(out []byte, spec *StatsSpec) []byte {
 	average := int64(0)
 	if s.documents > 0 {
-		average = s.values / s.documents
+		average = max(s.values/s.documents-spec.Injected, 0)
 	}
 	out = appendInt(out, `{"numberOfDocuments":`, spec.share(s.documents))
-	out = appendSize(append(out, `,"rawDocumentDbSize":`...), spec, spec.share(s.size))
+	out = appendSize(append(out, `,"rawDocumentDbSize":`...), spec, spec.share(max(s.size-s.documents*spec.Injected, 0)))
 	out = appendSize(append(out, `,"avgDocumentSize":`...), spec, average)
 	out = append(out, `,"isIndexing":`...)
 	out = strconv.AppendBool(out, s.isBusy)
 	if len(s.databases.names) > 0 {
 		out = append(out, `,"internalDatabaseSizes":{`...)
+		slices.SortStableFunc(s.databases.names, func(a, b string) int { return cmp.Compare(s.databases.values[b], s.databases.values[a]) })
 		for i, db := range s.databases.names {
 			if i > 0 {
 				out = append(out, ',')
@@ -257,24 +262,4 @@ func (s *indexStats) append(out []byte, spec *StatsSpec) []byte {
 		out = strconv.AppendInt(out, spec.share(s.fields.values[field]), 10)
 	}
 	return append(out, "}}"...)
-}
-
-// appendSize writes a number of bytes the way the client asked for.
-func appendSize(out []byte, spec *StatsSpec, n int64) []byte {
-	if !spec.HumanSizes {
-		return strconv.AppendInt(out, n, 10)
-	}
-	out = append(out, '"')
-	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	size, unit := float64(n), 0
-	for size >= 1024 && unit < len(units)-1 {
-		size /= 1024
-		unit++
-	}
-	if unit == 0 {
-		out = strconv.AppendInt(out, n, 10)
-	} else {
-		out = strconv.AppendFloat(out, size, 'f', 2, 64)
-	}
-	return append(append(append(out, ' '), units[unit]...), '"')
 }

@@ -53,10 +53,24 @@ type BrowseDocuments struct {
 }
 
 // GetIndexStats asks for the statistics of one index. Reply: Answer.
-type GetIndexStats struct{ IndexUID string }
+type GetIndexStats struct {
+	IndexUID string
+	StatsOptions
+}
 
 // GetStats asks for the statistics of all indexes. Reply: Answer.
 type GetStats struct {
 	// Allowed limits the indexes listed; nil means all.
 	Allowed func(indexUID string) bool
+	StatsOptions
+}
+
+// StatsOptions say how statistics are shown.
+type StatsOptions struct {
+	// InternalSizes adds the sizes of the databases inside an index.
+	InternalSizes bool
+	// HumanSizes writes sizes as text such as "1.50 MiB".
+	HumanSizes bool
+	// OnMissing is as in Search.
+	OnMissing string
 }

@@ -1,0 +1,103 @@
+package actors
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/miroir-search/miroir/embedded"
+	"github.com/miroir-search/miroir/messages"
+)
+
+type countedStats struct {
+	NumberOfDocuments int
+	AvgDocumentSize   any
+	FieldDistribution map[string]int
+}
+
+func (f *fleet) stats(t *testing.T, o messages.StatsOptions) (countedStats, *messages.Answer) {
+	t.Helper()
+	one, all := countedStats{}, struct {
+		LastUpdate *string
+		Indexes    map[string]countedStats
+	}{}
+	a := f.read(&messages.GetIndexStats{IndexUID: "films", StatsOptions: o})
+	b := f.read(&messages.GetStats{StatsOptions: o})
+	if a.Err != nil || b.Err != nil || json.Unmarshal(a.Body, &one) != nil || json.Unmarshal(b.Body, &all) != nil {
+		t.Fatalf("%v %s\n%v %s", a.Err, a.Body, b.Err, b.Body)
+	}
+	if strings.Contains(string(a.Body)+string(b.Body), "_miroir_") || all.LastUpdate == nil {
+		t.Errorf("%s\n%s", a.Body, b.Body)
+	}
+	other := all.Indexes["films"]
+	if other.AvgDocumentSize = one.AvgDocumentSize; !reflect.DeepEqual(one, other) {
+		t.Errorf("one index: %+v, all: %+v", one, other)
+	}
+	return one, a
+}
+
+// Documents and fields are counted once, whole group or not.
+func TestStatisticsWithoutAWholeGroup(t *testing.T) {
+	for _, shape := range [][3]int{{1, 3, 2}, {2, 3, 2}, {1, 4, 3}} {
+		t.Run(fmt.Sprint(shape), func(t *testing.T) {
+			f := newFleet(t, shape[0], shape[1], shape[2])
+			var docs []string
+			for i := range 200 {
+				extra := ""
+				if i%3 == 0 {
+					extra = `,"third":{"deep":1}`
+				}
+				docs = append(docs, fmt.Sprintf(`{"id":%d,"title":"x"%s}`, i, extra))
+			}
+			f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
+			f.must(adding("others", `[{"id":1}]`))
+			f.idle()
+			whole, _ := f.stats(t, messages.StatsOptions{})
+			want := map[string]int{"id": 200, "title": 200, "third": 67}
+			if whole.NumberOfDocuments != 200 || !reflect.DeepEqual(whole.FieldDistribution, want) {
+				t.Fatalf("of a whole group: %+v", whole)
+			}
+			for g := range shape[0] { // each group loses a node
+				f.nodes[g*shape[1]+g].Faults().Add(embedded.Fault{Cut: true})
+			}
+			f.eventually("nodes are seen to be lost", func() bool {
+				for g := range shape[0] {
+					if nodes, _ := f.c.countingNodes(g, f.c.registry.list()); nodes != nil {
+						return false
+					}
+				}
+				return true
+			})
+			part, a := f.stats(t, messages.StatsOptions{})
+			if a.Degraded != "" || part.NumberOfDocuments != 200 || !reflect.DeepEqual(part.FieldDistribution, want) {
+				t.Errorf("counted by shard: %+v", part)
+			}
+			human, _ := f.stats(t, messages.StatsOptions{HumanSizes: true})
+			if text, ok := human.AvgDocumentSize.(string); !ok || !strings.HasSuffix(text, " B") {
+				t.Errorf("for people: %+v", human)
+			}
+		})
+	}
+}
+
+// Shards that nobody holds are left out, and said to be.
+func TestStatisticsOfWhatIsLeft(t *testing.T) {
+	f := newFleet(t, 1, 2, 1)
+	f.must(adding("films", manyDocs(0, 100, "x")))
+	f.idle()
+	f.nodes[0].Faults().Add(embedded.Fault{Cut: true})
+	f.eventually("a node is seen to be lost", func() bool {
+		nodes, _ := f.c.countingNodes(0, nil)
+		return nodes == nil
+	})
+	left, a := f.stats(t, messages.StatsOptions{})
+	p, _ := f.search("films", `{"limit":0}`)
+	if a.Degraded == "" || left.NumberOfDocuments == 0 || left.NumberOfDocuments != *p.EstimatedTotalHits {
+		t.Errorf("%s: %+v, a search counts %d", a.Degraded, left, *p.EstimatedTotalHits)
+	}
+	if a := f.read(&messages.GetStats{StatsOptions: messages.StatsOptions{OnMissing: "error"}}); a.Err == nil || a.Err.Code != "miroir_shard_unavailable" {
+		t.Errorf("%s %v", a.Body, a.Err)
+	}
+}
