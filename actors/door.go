@@ -131,6 +131,12 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 			return fail(err)
 		}
 		return &startRead{job: job}, nil
+	case *messages.ListFields:
+		iv, ok := c.registry.lookup(m.IndexUID)
+		if !ok {
+			return fail(api.IndexNotFound(m.IndexUID))
+		}
+		return &startRead{job: newFieldsJob(iv, m.Query), onMissing: m.OnMissing}, nil
 	case *messages.GetIndexStats:
 		if _, ok := c.registry.lookup(m.IndexUID); !ok {
 			return fail(api.IndexNotFound(m.IndexUID))
@@ -164,7 +170,8 @@ func (d *doorActor) Receive(ctx actor.Context) {
 func (d *doorActor) receive(ctx actor.Context) {
 	sender := ctx.Sender()
 	switch m := ctx.Message().(type) {
-	case *messages.Search, *messages.FederatedSearch, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments, *messages.GetIndexStats, *messages.GetStats:
+	case *messages.Search, *messages.FederatedSearch, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments,
+		*messages.ListFields, *messages.GetIndexStats, *messages.GetStats:
 		if sender == nil {
 			return
 		}

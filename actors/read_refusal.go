@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/nodeclient"
 )
@@ -44,5 +45,8 @@ func (r *readCoordinator) onReplayed(ctx actor.Context, m *nodeCalled) {
 }
 
 func (r *readCoordinator) refused(resp *nodeclient.Response) *messages.Answer {
+	if resp.Status == http.StatusNotFound && len(resp.Body) == 0 {
+		return &messages.Answer{Err: api.NewError(api.CodeNotSupported, "The nodes do not know this request: they are too old for it.")}
+	}
 	return &messages.Answer{Status: resp.Status, Body: r.c.clientSafe(resp.Body)}
 }

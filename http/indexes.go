@@ -15,6 +15,7 @@ func (s *Server) indexRoutes() {
 	s.route(http.MethodGet, "/indexes/:index", ActionIndexesGet, getIndex)
 	s.route(http.MethodPatch, "/indexes/:index", ActionIndexesUpdate, updateIndex)
 	s.route(http.MethodDelete, "/indexes/:index", ActionIndexesDelete, deleteIndex)
+	s.route(http.MethodPost, "/indexes/:index/fields", ActionFields, listFields)
 }
 
 // indexView is an index as clients see it.
@@ -159,4 +160,20 @@ func deleteIndex(c *call) error {
 		return err
 	}
 	return c.change(&messages.DeleteIndex{IndexUID: uid, WriteOptions: options})
+}
+
+func listFields(c *call) error {
+	v, err := c.jsonValue()
+	if err != nil {
+		return err
+	}
+	query, bad := api.DecodeFields(v)
+	if bad != nil {
+		return bad
+	}
+	uid, err := c.indexUID()
+	if err != nil {
+		return err
+	}
+	return c.ask(&messages.ListFields{IndexUID: uid, Query: query})
 }

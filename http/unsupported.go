@@ -24,7 +24,6 @@ func (s *Server) unsupportedRoutes() {
 		{get, index + "/similar", ActionSearch, similar},
 		{post, index + "/similar", ActionSearch, similar},
 		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},
-		{post, index + "/fields", ActionFields, "Miroir does not list fields. GET /indexes/{uid}/stats names them in `fieldDistribution`."},
 		{post, index + "/compact", ActionIndexesCompact, "Miroir does not compact indexes. Compact them on each node."},
 		{post, "/swap-indexes", ActionIndexesSwap, "Miroir does not swap indexes yet. Fill a new index and let your application use its name."},
 		{post, "/tasks/cancel", ActionTasksCancel, "Miroir does not cancel tasks yet. Wait for them to end: GET /tasks?statuses=enqueued,processing."},

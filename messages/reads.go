@@ -1,6 +1,10 @@
 package messages
 
-import "net/url"
+import (
+	"net/url"
+
+	"github.com/miroir-search/miroir/api"
+)
 
 // Search asks one index. Reply: Answer.
 type Search struct {
@@ -50,6 +54,14 @@ type BrowseDocuments struct {
 	// asked for in the words one node would use; IsGet tells which it was.
 	Query string
 	IsGet bool
+}
+
+// ListFields lists the fields of an index. Reply: Answer.
+type ListFields struct {
+	IndexUID string
+	Query    *api.FieldsQuery
+	// OnMissing is as in Search.
+	OnMissing string
 }
 
 // GetIndexStats asks for the statistics of one index. Reply: Answer.
