@@ -54,9 +54,11 @@ func raisesFacetValues(s *api.Settings) bool {
 }
 
 // withShardRule adds the rule that makes the shard field filterable. It comes
-// last, so that the numbers of the client's own rules in error texts stay.
+// last, so that the numbers of the client's own rules in error texts stay; and it
+// is a plain name, because a node takes any pattern for a facet, such as a star,
+// that meets the pattern of a rule, but not the name of one.
 func withShardRule(rules []api.FilterableRule) []api.FilterableRule {
-	own := api.FilterableRule{Patterns: []string{topology.ShardField}, Equality: true}
+	own := api.PlainRule(topology.ShardField)
 	for _, r := range rules {
 		if slices.ContainsFunc(r.Patterns, matchesShardField) {
 			if r.Equality {

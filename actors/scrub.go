@@ -21,6 +21,7 @@ func scrub(text []byte) []byte {
 	for _, r := range [][2]string{
 		{" Available filterable attribute patterns are: `" + f + "`.", " This index does not have configured filterable attributes."},
 		{" Available filterable attributes patterns are: `" + f + "`.", " This index does not have configured filterable attributes."},
+		{" Available facet-searchable attributes patterns are: `" + f + "`.", " This index does not have configured facet-searchable attributes."},
 		{", `" + f + "`", ""}, {"`" + f + "`, ", ""}, {", " + f, ""}, {f + ", ", ""},
 	} {
 		text = bytes.ReplaceAll(text, []byte(r[0]), []byte(r[1]))

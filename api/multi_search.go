@@ -118,7 +118,7 @@ func facetsByIndex(dst *[]IndexFacets) Into {
 		}
 		for _, m := range v.Obj {
 			if !ValidIndexUID(m.Key) {
-				return Invalid(code, at, invalidIndexUIDText(m.Key))
+				return Invalid(code, at, "the key "+QuoteJSON(m.Key)+" could not be deserialized into the key type `meilisearch_types::index_uid::IndexUid`")
 			}
 			entry := IndexFacets{IndexUID: m.Key}
 			if err := MaybeList(code, &entry.Facets, Text)(m.Value, at.Key(m.Key)); err != nil {
