@@ -55,8 +55,8 @@ func TestShardsWithoutACopyAreMissingByPolicy(t *testing.T) {
 	if err := f.c.Ready(); err == nil {
 		t.Error("ready without all shards")
 	}
-	if st := f.read(&messages.GetStats{}); st.Err == nil {
-		t.Errorf("counted without all shards: %s", st.Body)
+	if st := f.read(&messages.GetStats{}); st.Err != nil || st.Degraded != a.Degraded {
+		t.Errorf("counted without all shards: %v %q %s", st.Err, st.Degraded, st.Body)
 	}
 	f.down(0)
 	none := f.read(&messages.Search{IndexUID: "films", Body: []byte(`{}`)})
