@@ -74,7 +74,9 @@ var members = []string{"q", "offset", "limit", "page", "hitsPerPage", "filter", 
 	"embedder", "uid", "primaryKey", "indexes", "rename", "actions", "expiresAt", "name", "description", "key", "url", "headers", "function", "context", "payloadSize",
 	"displayedAttributes", "searchableAttributes", "filterableAttributes", "sortableAttributes", "rankingRules", "stopWords", "nonSeparatorTokens", "separatorTokens",
 	"dictionary", "synonyms", "distinctAttribute", "proximityPrecision", "typoTolerance", "faceting", "pagination", "embedders", "searchCutoffMs", "localizedAttributes",
-	"facetSearch", "prefixSearch", "chat", "foreignKeys", "network", "metrics", "containsFilter", "template", "input", "self", "remotes", "target", "prompts", "source"}
+	"facetSearch", "prefixSearch", "chat", "foreignKeys", "network", "metrics", "containsFilter", "template", "input", "self", "remotes", "target", "prompts", "source",
+	"indexUid", "queryIndexUid", "weight", "remote", "mergeFacets", "facetsByIndex", "minWordSizeForTypos", "enabled", "disableOnWords", "disableOnAttributes", "disableOnNumbers",
+	"maxValuesPerFacet", "sortFacetValuesBy", "maxTotalHits", "dimensions", "features", "attributePatterns", "semanticRatio", "lat", "lng", "embeddings", "regenerate", "e", "attribute", "cropLength"}
 
 func hostileBodies(t *testing.T) []hostile {
 	long := strings.Repeat("x", hostileSize())
@@ -329,26 +331,26 @@ func TestBadQueriesAndPathsToEveryRoute(t *testing.T) {
 	h.finish(before)
 }
 
+// wrongCalls are bodies that are good, by call, with room for one more member.
+var wrongCalls = map[string][]string{
+	"POST /indexes/films/search": {`{"q":"alien",%s}`, `{"hybrid":{"embedder":"e"},"vector":[1,2],%s}`}, "POST /multi-search": {`{"queries":[{"indexUid":"films",%s}]}`, `{"federation":{%s},"queries":[{"indexUid":"films"}]}`, `{"federation":{},"queries":[{"indexUid":"films","federationOptions":{%s}}]}`},
+	"POST /indexes/films/facet-search": {`{"facetName":"genre",%s}`}, "POST /indexes/films/similar": {`{"id":1,"embedder":"e",%s}`}, "POST /indexes/films/documents/fetch": {`{%s}`},
+	"POST /indexes/films/documents/delete": {`{"filter":"year > 9999",%s}`}, "POST /indexes": {`{"uid":"x",%s}`}, "PATCH /indexes/films": {`{%s}`},
+	"PATCH /indexes/films/settings": {`{%s}`, `{"typoTolerance":{%s}}`, `{"faceting":{%s}}`, `{"embedders":{"x":{"source":"userProvided","dimensions":1,%s}}}`, `{"filterableAttributes":[{"attributePatterns":["a"],%s}]}`},
+	"POST /swap-indexes":            {`[{"indexes":["films","x"],%s}]`}, "PATCH /experimental-features": {`{%s}`}, "POST /keys": {`{"actions":["*"],"indexes":["*"],"expiresAt":null,%s}`},
+	"POST /webhooks": {`{"url":"http://127.0.0.1:1",%s}`}, "POST /indexes/films/documents": {`[{"id":1,%s}]`}, "PUT /indexes/films/documents": {`[{"id":1,"_geo":{%s},%[1]s}]`, `[{"id":1,"_vectors":{%s}}]`, `[{"id":1,"_vectors":{"e":{%s}}}]`},
+	"POST /indexes/films/fields": {`{%s}`}, "POST /indexes/films/documents/edit": {`{"function":"",%s}`}, "POST /export": {`{"url":"http://127.0.0.1:1",%s}`},
+}
+
 // Every member with every wrong value, in bodies that are good otherwise.
 func TestWrongValuesOfEveryMember(t *testing.T) {
 	h := startHostile(t)
 	before := heap()
 	sent := 0
-	calls := map[string][]string{
-		"POST /indexes/films/search": {`{"q":"alien",%s}`, `{"hybrid":{"embedder":"e"},"vector":[1,2],%s}`}, "POST /multi-search": {`{"queries":[{"indexUid":"films",%s}]}`, `{"federation":{%s},"queries":[{"indexUid":"films"}]}`, `{"federation":{},"queries":[{"indexUid":"films","federationOptions":{%s}}]}`},
-		"POST /indexes/films/facet-search": {`{"facetName":"genre",%s}`}, "POST /indexes/films/similar": {`{"id":1,"embedder":"e",%s}`}, "POST /indexes/films/documents/fetch": {`{%s}`},
-		"POST /indexes/films/documents/delete": {`{"filter":"year > 9999",%s}`}, "POST /indexes": {`{"uid":"x",%s}`}, "PATCH /indexes/films": {`{%s}`},
-		"PATCH /indexes/films/settings": {`{%s}`, `{"typoTolerance":{%s}}`, `{"faceting":{%s}}`, `{"embedders":{"x":{"source":"userProvided","dimensions":1,%s}}}`, `{"filterableAttributes":[{"attributePatterns":["a"],%s}]}`},
-		"POST /swap-indexes":            {`[{"indexes":["films","x"],%s}]`}, "PATCH /experimental-features": {`{%s}`}, "POST /keys": {`{"actions":["*"],"indexes":["*"],"expiresAt":null,%s}`},
-		"POST /webhooks": {`{"url":"http://127.0.0.1:1",%s}`}, "POST /indexes/films/documents": {`[{"id":1,%s}]`}, "PUT /indexes/films/documents": {`[{"id":1,"_geo":{%s},%[1]s}]`, `[{"id":1,"_vectors":{%s}}]`, `[{"id":1,"_vectors":{"e":{%s}}}]`},
-		"POST /indexes/films/fields": {`{%s}`}, "POST /indexes/films/documents/edit": {`{"function":"",%s}`}, "POST /export": {`{"url":"http://127.0.0.1:1",%s}`},
-	}
-	more := []string{"indexUid", "queryIndexUid", "weight", "remote", "mergeFacets", "facetsByIndex", "minWordSizeForTypos", "enabled", "disableOnWords", "disableOnAttributes", "disableOnNumbers",
-		"maxValuesPerFacet", "sortFacetValuesBy", "maxTotalHits", "dimensions", "features", "attributePatterns", "semanticRatio", "lat", "lng", "embeddings", "regenerate", "e", "attribute", "cropLength"}
-	for call, templates := range calls {
+	for call, templates := range wrongCalls {
 		method, path, _ := strings.Cut(call, " ")
 		for _, template := range templates {
-			for _, name := range append(more, members...) {
+			for _, name := range members {
 				for i, v := range wrongValues {
 					if sent++; !longRun && (sent+i)%7 != 0 {
 						continue // without MIROIR_LONG a part of them
