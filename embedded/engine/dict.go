@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"math"
 	"sort"
 
 	"github.com/blevesearch/vellum"
@@ -181,8 +182,9 @@ func mustLevenshtein(distance uint8) *levenshtein.LevenshteinAutomatonBuilder {
 
 // withTypos calls f for every word at an edit distance of 1 to most (1 or 2)
 // from word; for a prefix, from any beginning of the words. Words at distance
-// 0 are left out. A word with another first letter costs one typo more.
-func (l *lexicon) withTypos(word string, most int, prefix bool, f func(id uint32, typos int)) {
+// 0 are left out. A word with another first letter costs one typo more. No more
+// than caps words are given for one and for two typos.
+func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f func(id uint32, typos int)) {
 	if l.fst == nil || word == "" {
 		return
 	}
@@ -200,14 +202,29 @@ func (l *lexicon) withTypos(word string, most int, prefix bool, f func(id uint32
 		key, v := it.Current()
 		d := distanceOf(dfa, key, prefix, most)
 		if d > 0 && firstRune(string(key)) != first {
-			d++
+			// Where a server has enough words of two typos it takes this for one.
+			if d++; d == 2 && most == 2 && caps[1] == 0 {
+				d = 1
+			}
 		}
-		if d > 0 && d <= most {
+		if d > 0 && d <= most && caps[d-1] > 0 {
+			caps[d-1]--
 			f(uint32(v), d)
+		}
+		if caps[0] == 0 && (most == 1 || caps[1] == 0) {
+			return
 		}
 		err = it.Next()
 	}
 }
+
+// typoCaps are how many words with one and with two typos are looked for.
+type typoCaps [2]int
+
+var (
+	serverTypoCaps = typoCaps{150, 50}
+	noTypoCaps     = typoCaps{math.MaxInt, math.MaxInt}
+)
 
 func firstRune(s string) rune {
 	for _, r := range s {

@@ -12,12 +12,18 @@ type matcher struct {
 	// cache are documents of nodes, phrases those of phrases.
 	cache   map[subset]*roaring.Bitmap
 	phrases map[*phrase]*roaring.Bitmap
+	// pairs are documents with two words in one attribute; see attributeProximity.
+	pairs map[pairKey]*roaring.Bitmap
 }
 
 func (c *core) newMatcher(g *graph, attrs attrSet) *matcher {
-	m := &matcher{c: c, g: g, attrs: attrs, cache: map[subset]*roaring.Bitmap{}, phrases: map[*phrase]*roaring.Bitmap{}}
+	m := &matcher{c: c, g: g, attrs: attrs, cache: map[subset]*roaring.Bitmap{}, phrases: map[*phrase]*roaring.Bitmap{},
+		pairs: map[pairKey]*roaring.Bitmap{}}
 	for _, n := range g.nodes {
 		m.resolve(n)
+	}
+	if c.cfg.ProximityByAttribute {
+		m.askedAlready()
 	}
 	return m
 }

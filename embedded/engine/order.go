@@ -95,6 +95,12 @@ func (s *search) sorters() []sorter {
 			out = append(out, &graphRule{kind: RuleAttributeRank, m: s.m, part: partOfAttribute}, &graphRule{kind: RuleWordPosition, m: s.m, part: partOfAttribute})
 		case RuleExactness:
 			out = append(out, &exactAttribute{m: s.m}, &graphRule{kind: RuleExactness, m: s.m, part: partOfExactness})
+		case RuleProximity:
+			if s.c.cfg.ProximityByAttribute && !s.c.cfg.Even {
+				out = append(out, &attributeProximity{m: s.m})
+			} else {
+				out = append(out, &graphRule{kind: r.kind, m: s.m})
+			}
 		case RuleSort:
 			out = append(out, &valueSort{c: s.c, field: r.field, asc: r.asc, hidden: !s.c.cfg.names(r.field)})
 		case RuleGeo:

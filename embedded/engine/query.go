@@ -20,9 +20,6 @@ const (
 	maxPrefixWords = 1000
 )
 
-// maxTypoWords are how many words with one and with two typos a server looks at, in
-// the order of its dictionary: shards, whose dictionaries are smaller, find more.
-var maxTypoWords = [3]int{0, 150, 50}
 
 // phraseWord is one word of a phrase.
 type phraseWord struct {
@@ -271,10 +268,12 @@ func (c *core) derive(n *node) {
 		}
 	}
 	if n.maxTypos > 0 {
-		c.lex.withTypos(n.text, n.maxTypos, n.prefix, func(id uint32, typos int) {
-			if l := &n.levels[typos]; c.cfg.Even || len(l.terms) < maxTypoWords[typos] {
-				l.terms = append(l.terms, id)
-			}
+		caps := serverTypoCaps
+		if c.cfg.Even {
+			caps = noTypoCaps
+		}
+		c.lex.withTypos(n.text, n.maxTypos, n.prefix, caps, func(id uint32, typos int) {
+			n.levels[typos].terms = append(n.levels[typos].terms, id)
 		})
 	}
 	if p := c.split(n); p != nil {
