@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,53 +25,52 @@ const (
 	scriptRest // first of the scripts without rules of their own
 )
 
-var scriptTables = [...]struct {
-	s      script
-	tables []*unicode.RangeTable
+// scriptRanges are the characters of every writing system, in order. Those in no
+// range belong to any.
+var scriptRanges = [...]struct {
+	from, to rune
+	s        script
 }{
-	{scriptCJ, []*unicode.RangeTable{unicode.Han, unicode.Hiragana}},
-	{scriptKatakana, []*unicode.RangeTable{unicode.Katakana}},
-	{scriptCyrillic, []*unicode.RangeTable{unicode.Cyrillic}},
-	{scriptGreek, []*unicode.RangeTable{unicode.Greek}},
-	{scriptArabic, []*unicode.RangeTable{unicode.Arabic}},
-	{scriptHebrew, []*unicode.RangeTable{unicode.Hebrew}},
-	{scriptThai, []*unicode.RangeTable{unicode.Thai}},
-	{scriptHangul, []*unicode.RangeTable{unicode.Hangul}},
-	{scriptRest, []*unicode.RangeTable{unicode.Devanagari}},
-	{scriptRest + 1, []*unicode.RangeTable{unicode.Georgian}},
-	{scriptRest + 2, []*unicode.RangeTable{unicode.Armenian}},
-	{scriptRest + 3, []*unicode.RangeTable{unicode.Bengali}},
-	{scriptRest + 4, []*unicode.RangeTable{unicode.Tamil}},
-	{scriptRest + 5, []*unicode.RangeTable{unicode.Telugu}},
-	{scriptRest + 6, []*unicode.RangeTable{unicode.Ethiopic}},
-	{scriptRest + 7, []*unicode.RangeTable{unicode.Khmer}},
-	{scriptRest + 8, []*unicode.RangeTable{unicode.Myanmar}},
-	{scriptRest + 9, []*unicode.RangeTable{unicode.Malayalam}},
-	{scriptRest + 10, []*unicode.RangeTable{unicode.Kannada}},
-	{scriptRest + 11, []*unicode.RangeTable{unicode.Gujarati}},
-	{scriptRest + 12, []*unicode.RangeTable{unicode.Gurmukhi}},
-	{scriptRest + 13, []*unicode.RangeTable{unicode.Oriya}},
-	{scriptRest + 14, []*unicode.RangeTable{unicode.Sinhala}},
+	{0x41, 0x5A, scriptLatin}, {0x61, 0x7A, scriptLatin}, {0x80, 0x2AF, scriptLatin}, {0x370, 0x3FF, scriptGreek},
+	{0x400, 0x484, scriptCyrillic}, {0x487, 0x52F, scriptCyrillic}, {0x590, 0x5FF, scriptHebrew}, {0x600, 0x6FF, scriptArabic},
+	{0x750, 0x7FF, scriptArabic}, {0x8A0, 0x8FF, scriptArabic}, {0x900, 0x97F, scriptRest}, {0x980, 0x9FF, scriptRest + 1},
+	{0xA00, 0xA7F, scriptRest + 2}, {0xA80, 0xAFF, scriptRest + 3}, {0xB00, 0xB7F, scriptRest + 4}, {0xB80, 0xBFF, scriptRest + 5},
+	{0xC00, 0xC7F, scriptRest + 6}, {0xC80, 0xCFF, scriptRest + 7}, {0xD00, 0xD7F, scriptRest + 8}, {0xD80, 0xDFF, scriptRest + 9},
+	{0xE00, 0xE7F, scriptThai}, {0x1000, 0x109F, scriptRest + 10}, {0x10A0, 0x10FF, scriptRest + 11}, {0x1100, 0x11FF, scriptHangul},
+	{0x1200, 0x139F, scriptRest + 12}, {0x1780, 0x17FF, scriptRest + 13}, {0x19E0, 0x19FF, scriptRest + 13}, {0x1CD0, 0x1CFF, scriptRest},
+	{0x1D00, 0x1D2A, scriptLatin}, {0x1D2B, 0x1D2B, scriptCyrillic}, {0x1D2C, 0x1D77, scriptLatin}, {0x1D78, 0x1D78, scriptCyrillic},
+	{0x1D79, 0x1DBF, scriptLatin}, {0x1E00, 0x1EFF, scriptLatin}, {0x2100, 0x214F, scriptLatin}, {0x2C60, 0x2C7F, scriptLatin},
+	{0x2D80, 0x2DDF, scriptRest + 12}, {0x2DE0, 0x2DFF, scriptCyrillic}, {0x2E80, 0x2E99, scriptCJ}, {0x2E9B, 0x2EF3, scriptCJ},
+	{0x2F00, 0x2FD5, scriptCJ}, {0x3005, 0x3005, scriptCJ}, {0x3007, 0x3007, scriptCJ}, {0x3021, 0x3029, scriptCJ},
+	{0x3038, 0x303B, scriptCJ}, {0x3040, 0x309F, scriptCJ}, {0x30A0, 0x30FF, scriptKatakana}, {0x3130, 0x318F, scriptHangul},
+	{0x3200, 0x32FF, scriptHangul}, {0x3400, 0x4DB5, scriptCJ}, {0x4E00, 0x9FCC, scriptCJ}, {0xA640, 0xA69D, scriptCyrillic},
+	{0xA69F, 0xA69F, scriptCyrillic}, {0xA720, 0xA7FF, scriptLatin}, {0xA8E0, 0xA8FF, scriptRest}, {0xA960, 0xA97F, scriptHangul},
+	{0xAB00, 0xAB2F, scriptRest + 12}, {0xAB30, 0xAB6F, scriptLatin}, {0xAC00, 0xD7FF, scriptHangul}, {0xF900, 0xFA6D, scriptCJ},
+	{0xFA70, 0xFAD9, scriptCJ}, {0xFB50, 0xFDFF, scriptArabic}, {0xFE70, 0xFEFF, scriptArabic}, {0xFF00, 0xFFEF, scriptHangul},
+	{0x10E60, 0x10E7F, scriptArabic}, {0x1EE00, 0x1EEFF, scriptArabic},
 }
 
-// scriptOf tells the writing system of a character. Digits, signs and
-// combining marks belong to any.
+// scriptOf tells the writing system of a character. Digits, signs, combining marks
+// and letters of rare systems belong to any.
 func scriptOf(r rune) script {
-	switch {
-	case r < 0x80:
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+	if r < 0x80 {
+		if r|0x20 >= 'a' && r|0x20 <= 'z' {
 			return scriptLatin
 		}
 		return scriptOther
-	case r < 0x2B0, r >= 0x1D00 && r < 0x1DC0, r >= 0x1E00 && r < 0x1F00, r >= 0x2100 && r < 0x2150,
-		r >= 0x2C60 && r < 0x2C80, r >= 0xA720 && r < 0xA800, r >= 0xAB30 && r < 0xAB70:
-		return scriptLatin
-	case r == 0x30FC: // the mark of long vowels
-		return scriptKatakana
 	}
-	for _, s := range scriptTables {
-		if unicode.In(r, s.tables...) {
-			return s.s
+	i := sort.Search(len(scriptRanges), func(i int) bool { return scriptRanges[i].to >= r })
+	if i < len(scriptRanges) && scriptRanges[i].from <= r {
+		return scriptRanges[i].s
+	}
+	return scriptOther
+}
+
+// firstScript is the writing system a text begins with.
+func firstScript(text string) script {
+	for _, r := range text {
+		if s := scriptOf(r); s != scriptOther {
+			return s
 		}
 	}
 	return scriptOther

@@ -199,12 +199,7 @@ func (w *markWords) beginning(lemma string) (string, bool) {
 // originalLength is how many bytes of a word become at least n bytes of its
 // lemma.
 func originalLength(word string, n int) int {
-	s := scriptOther
-	for _, r := range word {
-		if s = scriptOf(r); s != scriptOther {
-			break
-		}
-	}
+	s := firstScript(word)
 	var buf []byte
 	for i, r := range word {
 		if n <= 0 {

@@ -199,7 +199,9 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 		}
 		return f(&tok)
 	}
-	wordStart, current := -1, scriptOther
+	// What belongs to any writing system belongs to the one before it, behind
+	// separators too; at the beginning to the first there is.
+	wordStart, current, before := -1, firstScript(text), scriptOther
 	for i := 0; i < len(text); {
 		n, kind := t.match(text[i:], ascii)
 		if n == 0 { //nolint:nestif // one character, by its script
@@ -208,12 +210,12 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 				r, size = utf8.DecodeRuneInString(text[i:])
 			}
 			s := scriptOf(r)
-			cut := wordStart >= 0 && (s == scriptCJ || current == scriptCJ || s != scriptOther && current != scriptOther && s != current)
+			cut := wordStart >= 0 && (s == scriptCJ || before == scriptCJ || s != scriptOther && s != current)
 			if cut {
-				if !emit(wordStart, i, current) {
+				if !t.emitWord(text, wordStart, i, current, emit) {
 					return
 				}
-				wordStart, current = -1, scriptOther
+				wordStart = -1
 			}
 			if wordStart < 0 {
 				wordStart = i
@@ -221,6 +223,7 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 			if s != scriptOther {
 				current = s
 			}
+			before = s
 			i += size
 			continue
 		}
@@ -228,7 +231,7 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 			if !t.emitWord(text, wordStart, i, current, emit) {
 				return
 			}
-			wordStart, current = -1, scriptOther
+			wordStart, before = -1, scriptOther
 		}
 		if kind == tokenWord {
 			if !emit(i, i+n, scriptLatin) {
@@ -281,13 +284,7 @@ func (t *tokenizer) emitSeparator(text string, start, end int, kind tokenKind, t
 
 // normalize returns the lemma of the whole text as if it were one word.
 func (t *tokenizer) normalize(text string) string {
-	s := scriptOther
-	for _, r := range text {
-		if s = scriptOf(r); s != scriptOther {
-			break
-		}
-	}
-	return string(appendLemma(nil, text, s))
+	return string(appendLemma(nil, text, firstScript(text)))
 }
 
 // words lists the words of a text without separators and stop words.
