@@ -173,6 +173,17 @@ func (c *core) checkFilter(v *api.Value) *api.Error {
 	if err != nil || tree == nil {
 		return err
 	}
+	if tree.UsesVectors() && !c.feature("multimodal") {
+		refused := api.FeatureNotEnabled("using a vector filter", "multimodal", "https://github.com/orgs/meilisearch/discussions/846")
+		tree.Uses(func(e *filter.Expr) bool {
+			if e.Kind != filter.VectorExists {
+				return false
+			}
+			refused.Message = e.Field.Errorf("%s", refused.Message).Error()
+			return true
+		})
+		return refused
+	}
 	if !tree.UsesContains() || c.feature("containsFilter") {
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -51,7 +50,7 @@ func (x *Index) Browse(q *BrowseQuery) (docs []json.RawMessage, docIDs []string,
 		limit = total
 	}
 	list := c.sortDocs(found, sorts, limit)
-	sel := c.selection(q.Fields, nil)
+	sel := c.selectionOf(q.Fields, nil)
 	sel.vectors = q.RetrieveVectors
 	for i := q.Offset; i < len(list); i++ {
 		docs = append(docs, c.appendShown(nil, c.docs[list[i]], sel))
@@ -146,14 +145,14 @@ func (c *core) facetCandidates(ctx context.Context, q *FacetQuery) (*roaring.Bit
 func (c *core) searchFacet(f *facet, q *FacetQuery, candidates *roaring.Bitmap) []FacetValue {
 	o := f.order()
 	match := func(*facetValue) bool { return true }
+	fid, _ := c.fields.id(q.FacetName)
 	if q.FacetQuery != nil {
-		match = c.facetMatcher(*q.FacetQuery)
+		match = c.facetMatcher(*q.FacetQuery, fid)
 	}
 	ids := o.strs
 	if q.FacetQuery != nil {
 		ids = foldedOrder(f, ids)
 	}
-	fid, _ := c.fields.id(q.FacetName)
 	most, byCount := c.cfg.MaxValuesPerFacet, c.byCount(q.FacetName)
 	best := frequentFirst{}
 	for _, id := range ids {
@@ -187,9 +186,7 @@ func (c *core) searchFacet(f *facet, q *FacetQuery, candidates *roaring.Bitmap) 
 func foldedOrder(f *facet, ids []uint32) []uint32 {
 	keys := make(map[uint32]string, len(ids))
 	for _, id := range ids {
-		norm := f.values[id].norm
-		first, _ := utf8.DecodeRuneInString(norm)
-		keys[id] = string(appendLemma(nil, norm, scriptOf(first)))
+		keys[id] = facetKey(f.values[id].norm)
 	}
 	ids = slices.Clone(ids)
 	sort.SliceStable(ids, func(i, j int) bool { return keys[ids[i]] < keys[ids[j]] })
@@ -215,28 +212,31 @@ func (h *frequentFirst) Push(any) {}
 func (h *frequentFirst) Pop() any { return nil }
 
 // facetMatcher says which values the text of a facet search finds.
-func (c *core) facetMatcher(query string) func(*facetValue) bool {
-	want := normalizeFacet(query)
+func (c *core) facetMatcher(query string, field uint16) func(*facetValue) bool {
+	want := facetKey(normalizeFacet(query))
 	if want == "" { // blanks alone find nothing
 		return func(*facetValue) bool { return query == "" }
 	}
-	allowed := c.cfg.typosAllowed(want)
-	if allowed == 0 {
-		return func(v *facetValue) bool { return strings.HasPrefix(v.norm, want) }
+	begins := func(v *facetValue) bool { return strings.HasPrefix(facetKey(v.norm), want) }
+	typos := &c.cfg.Typo
+	allowed := 2
+	switch {
+	case !typos.Enabled || c.fields.attrs[field].exact || len(want) < typos.OneTypo:
+		return begins
+	case c.exactWord(want):
+		return func(v *facetValue) bool { return facetKey(v.norm) == want }
+	case len(want) < typos.TwoTypos:
+		allowed = 1
 	}
 	dfa, err := levenshteins[allowed-1].BuildDfa(want, uint8(allowed))
 	if err != nil {
-		return func(v *facetValue) bool { return strings.HasPrefix(v.norm, want) }
+		return begins
 	}
-	first := firstRune(want)
-	return func(v *facetValue) bool {
-		d := distanceOf(dfa, []byte(v.norm), true, allowed)
-		if d > 0 && firstRune(v.norm) != first {
-			d++
-		}
-		return d <= allowed
-	}
+	return func(v *facetValue) bool { return distanceOf(dfa, []byte(facetKey(v.norm)), true, allowed) <= allowed }
 }
+
+// facetKey is the form in which facet search looks for a value.
+func facetKey(norm string) string { return string(appendLemma(nil, norm, firstScript(norm))) }
 
 // Similar lists the documents nearest to one document. The result's Total is
 // capped at maxTotalHits and counts documents without vectors.
@@ -266,8 +266,8 @@ func (x *Index) Similar(ctx context.Context, q *SimilarQuery) (*Result, error) {
 	universe = roaring.And(universe, allowed)
 	universe.Remove(target)
 	best := make(map[uint32]float32)
-	for _, v := range c.docs[target].vectors[q.Embedder].list {
-		for doc, sim := range c.similarities(q.Embedder, v, universe) {
+	for nth, v := range c.docs[target].vectors[q.Embedder].list {
+		for doc, sim := range c.similarities(q.Embedder, v, universe, nth) {
 			if old, ok := best[doc]; !ok || sim > old {
 				best[doc] = sim
 			}
@@ -278,10 +278,8 @@ func (x *Index) Similar(ctx context.Context, q *SimilarQuery) (*Result, error) {
 
 func (c *core) similarResult(ctx context.Context, q *SimilarQuery, universe *roaring.Bitmap, best map[uint32]float32) (*Result, error) {
 	docs := roaring.New()
-	for doc, sim := range best {
-		if q.RankingScoreThreshold == nil || float64(sim) >= *q.RankingScoreThreshold {
-			docs.Add(doc)
-		}
+	for doc := range best {
+		docs.Add(doc)
 	}
 	maxHits := c.cfg.MaxTotalHits
 	offset := min(q.Offset, maxHits)
@@ -291,8 +289,12 @@ func (c *core) similarResult(ctx context.Context, q *SimilarQuery, universe *roa
 		return nil, err
 	}
 	total := int(universe.GetCardinality())
-	if q.RankingScoreThreshold != nil {
-		total = int(docs.GetCardinality())
+	for i := range b.hits {
+		if t := q.RankingScoreThreshold; t != nil && b.hits[i].score < *t {
+			// Only now a server sees that what is behind is not near enough.
+			b.hits, total = b.hits[:i], offset+i
+			break
+		}
 	}
 	s := &search{c: c, q: &Query{
 		AttributesToRetrieve: slices.Clone(q.AttributesToRetrieve), RetrieveVectors: q.RetrieveVectors,

@@ -272,6 +272,12 @@ func newConfig(s Settings) *config {
 	return c
 }
 
+// exactWord tells whether typos are disabled on a word.
+func (c *core) exactWord(word string) bool {
+	_, ok := c.cfg.exactWords[word]
+	return ok
+}
+
 // typosAllowed is how many typos a word of a query may have.
 func (c *config) typosAllowed(word string) int {
 	t := &c.Typo

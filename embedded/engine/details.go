@@ -62,15 +62,6 @@ func globalScore(scores []RuleScore) float64 {
 	return rank / most
 }
 
-func hasVector(scores []RuleScore) bool {
-	for i := range scores {
-		if scores[i].Kind == RuleVector && scores[i].Similarity != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // AppendScoreDetails prints the _rankingScoreDetails of a hit. Sort values of
 // fields that are not displayed are hidden.
 func AppendScoreDetails(b []byte, scores []RuleScore) []byte {

@@ -32,21 +32,14 @@ func (c *core) facetFields(patterns []string) ([]string, error) {
 	return sortedKeys(set), nil
 }
 
-// checkFacet refuses a facet pattern no filterable rule can match.
+// checkFacet refuses a facet pattern that, read as a name, no filterable rule
+// matches.
 func (c *core) checkFacet(pattern string) error {
-	for i := range c.cfg.FilterableAttributes {
-		r := &c.cfg.FilterableAttributes[i]
-		for _, p := range r.Patterns {
-			meets := matchPattern(pattern, p) != noMatch || matchPattern(p, pattern) != noMatch && !r.Plain ||
-				r.Plain && (matchPlain(pattern, p) != noMatch || matchPlain(p, pattern) != noMatch)
-			if !meets {
-				continue
-			}
-			if r.filterable() {
-				return nil
-			}
-			return &Error{Code: "invalid_search_facets", Message: fmt.Sprintf("Invalid facet distribution: Attribute `%s` matched rule #%d in filterableAttributes, but this rule does not enable filtering.\nHint: enable filtering in rule #%d by modifying the features.filter object\nHint: prepend another rule matching `%s` with appropriate filter features before rule #%d", pattern, i, i, pattern, i)}
+	if r, i := c.cfg.FilterableRuleOf(pattern); i >= 0 {
+		if r.filterable() {
+			return nil
 		}
+		return &Error{Code: "invalid_search_facets", Message: fmt.Sprintf("Invalid facet distribution: Attribute `%s` matched rule #%d in filterableAttributes, but this rule does not enable filtering.\nHint: enable filtering in rule #%d by modifying the features.filter object\nHint: prepend another rule matching `%s` with appropriate filter features before rule #%d", pattern, i, i, pattern, i)}
 	}
 	valid := c.cfg.filterablePatterns((*FilterableRule).filterable)
 	message := fmt.Sprintf("Invalid facet distribution: Pattern `%s` is not filterable. This index does not have configured filterable attributes.", pattern)

@@ -23,7 +23,7 @@ type facet struct {
 	exists, null, empty *roaring.Bitmap
 	values              []*facetValue // by value number; nil when free
 	free                []uint32
-	byNum               map[float64]uint32
+	byNum               map[uint64]uint32 // by the bits: minus zero is another number
 	byStr               map[string]uint32
 
 	mu     sync.Mutex // guards what follows, which readers fill
@@ -39,7 +39,7 @@ type facetOrder struct {
 func newFacet() *facet {
 	return &facet{
 		exists: roaring.New(), null: roaring.New(), empty: roaring.New(),
-		byNum: make(map[float64]uint32), byStr: make(map[string]uint32),
+		byNum: make(map[uint64]uint32), byStr: make(map[string]uint32),
 	}
 }
 
@@ -60,7 +60,10 @@ func (f *facet) order() *facetOrder {
 			o.strs = append(o.strs, uint32(id))
 		}
 	}
-	sort.Slice(o.nums, func(i, j int) bool { return f.values[o.nums[i]].num < f.values[o.nums[j]].num })
+	sort.Slice(o.nums, func(i, j int) bool {
+		a, b := f.values[o.nums[i]].num, f.values[o.nums[j]].num
+		return a < b || a == b && math.Signbit(a) && !math.Signbit(b)
+	})
 	sort.Slice(o.strs, func(i, j int) bool { return f.values[o.strs[i]].norm < f.values[o.strs[j]].norm })
 	for i, id := range o.nums {
 		o.rank[id] = uint32(i)
@@ -85,13 +88,10 @@ func (f *facet) newValue(v *facetValue) uint32 {
 }
 
 func (f *facet) number(n float64) uint32 {
-	if n == 0 {
-		n = 0 // minus zero is zero
-	}
-	id, ok := f.byNum[n]
+	id, ok := f.byNum[math.Float64bits(n)]
 	if !ok {
 		id = f.newValue(&facetValue{isNum: true, num: n, docs: roaring.New()})
-		f.byNum[n] = id
+		f.byNum[math.Float64bits(n)] = id
 	}
 	return id
 }
@@ -156,7 +156,7 @@ func (f *facet) remove(doc uint32, d *docFacet) {
 			continue
 		}
 		if v.isNum {
-			delete(f.byNum, v.num)
+			delete(f.byNum, math.Float64bits(v.num))
 		} else {
 			delete(f.byStr, v.norm)
 		}

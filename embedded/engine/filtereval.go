@@ -218,7 +218,7 @@ func (f *facet) equal(text string) *roaring.Bitmap {
 		out.Or(f.values[id].docs)
 	}
 	if n, err := filter.ParseFloat(text); err == nil {
-		if id, ok := f.byNum[n]; ok {
+		if id, ok := f.byNum[math.Float64bits(n)]; ok {
 			out.Or(f.values[id].docs)
 		}
 	}

@@ -388,7 +388,8 @@ func (r *graphRule) narrowed(by map[chosen]bool) *routes {
 			case r.kind == RuleTypo:
 				s.levels &= 1 << (c.of(j, len(found[i])) - r.m.g.nodes[s.node].typoBase())
 			case r.kind == RuleExactness && c.of(j, len(found[i])) == 0:
-				s.levels, s.exact = 1, true
+				// From its list for a prefix a server does not take the word alone.
+				s.levels, s.exact = 1, !r.m.g.nodes[s.node].cached
 			}
 		}
 	}

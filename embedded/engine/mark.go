@@ -40,6 +40,9 @@ func (c *core) newMarker(g *graph) *marker {
 		w := markWords{prefix: n.prefix, text: n.text, chars: utf8.RuneCountInString(n.text), ids: ids, words: make(map[string]struct{})}
 		for l := range n.levels {
 			for _, t := range n.levels[l].terms {
+				if l == 0 && n.cached && !(n.hasExact && t == n.exact) {
+					continue // a server does not know the words behind its list for a prefix
+				}
 				w.words[c.lex.words[t]] = struct{}{}
 			}
 			for _, p := range n.levels[l].phrases {

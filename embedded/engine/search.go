@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -195,7 +196,7 @@ func (s *search) hits(ctx context.Context, p page) (*outcome, error) {
 // order runs one kind of search.
 func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, error) {
 	first := s.match(kind)
-	b := &bucketSort{c: s.c, rules: s.sorters(), threshold: s.q.RankingScoreThreshold, from: p.from, length: p.length}
+	b := &bucketSort{c: s.c, rules: s.sorters(), threshold: s.q.RankingScoreThreshold, length: p.from + p.length}
 	if p.exhaustive && b.threshold != nil {
 		b.enough = s.c.cfg.MaxTotalHits
 	}
@@ -207,12 +208,35 @@ func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, e
 	}
 	out := &outcome{hits: b.hits, total: b.candidates, semantic: kind == byVector}
 	for i := range out.hits {
-		out.hits[i].vector = kind == byVector && hasVector(out.hits[i].scores)
+		out.hits[i].vector = kind == byVector
 	}
 	if p.exhaustive && b.distinct != nil {
 		out.total, _ = s.c.distinctDocs(b.distinct, b.field, out.total)
 	}
+	if s.q.Distinct != "" {
+		s.oneEmpty(out)
+	}
+	out.hits = out.hits[min(p.from, len(out.hits)):]
 	return out, nil
+}
+
+// oneEmpty keeps one hit with an empty string in the distinct attribute. Empty
+// strings are no values of a facet, so a server sees them only in the hits it has
+// found, and does not look for others in their place.
+func (s *search) oneEmpty(out *outcome) {
+	total, found := out.total.Clone(), false
+	out.hits = slices.DeleteFunc(out.hits, func(h scored) bool {
+		if _, empty := s.c.originalValue(h.doc, s.q.Distinct, ""); !empty {
+			return false
+		}
+		if found {
+			total.Remove(h.doc)
+		}
+		again := found
+		found = true
+		return again
+	})
+	out.total = total
 }
 
 // distinct is the attribute of which hits show each value once, "" for none.
@@ -239,7 +263,7 @@ func (s *search) match(kind queryKind) *routes {
 	}
 	s.rules = s.c.rules(kind, s.sorts, s.q.MatchingStrategy)
 	if kind == byVector {
-		s.similar = s.c.similarities(s.q.Hybrid.Embedder, s.q.Vector, s.total)
+		s.similar = s.c.similarities(s.q.Hybrid.Embedder, s.q.Vector, s.total, -1)
 	}
 	if kind != byKeywords {
 		return nil
@@ -286,7 +310,7 @@ func (s *search) result(p page, out *outcome) (*Result, error) {
 			res.QueryVector = s.q.Vector
 		}
 	}
-	if len(s.facets) > 0 {
+	if len(s.q.Facets) > 0 {
 		res.FacetDistribution, res.FacetStats = s.c.distribution(s.facets, out.total)
 	}
 	return res, nil

@@ -155,13 +155,13 @@ func FuzzTokenize(f *testing.F) {
 func TestWordsEndWhereTheWritingSystemChanges(t *testing.T) {
 	tok := newTokenizer(&Settings{})
 	for text, want := range map[string]string{
-		"abc5 дом":      "abc5 дом",
-		"abc 5дом":      "abc 5 дом",
-		"5дом":          "5дом",
-		"дом abc":       "дом abc",
-		"домabc":        "дом abc",
-		"Ἀθῆναι":        "αθηναι",
-		"abc Ἀθῆναι":    "abc α θηναι",
+		"abc5 дом":       "abc5 дом",
+		"abc 5дом":       "abc 5 дом",
+		"5дом":           "5дом",
+		"дом abc":        "дом abc",
+		"домabc":         "дом abc",
+		"Ἀθῆναι":         "αθηναι",
+		"abc Ἀθῆναι":     "abc α θηναι",
 		"нет \"Ἀθῆναι\"": "нет α\u0313 θηναι",
 	} {
 		if got := strings.Join(tok.words(text), " "); got != want {

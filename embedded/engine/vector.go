@@ -72,10 +72,10 @@ func (c *core) checkVector(embedder string, vector []float32, code string) error
 	return nil
 }
 
-// similarities compares a vector with those of the documents; a document with
-// several counts by its nearest. Every vector is looked at, so the result does
+// similarities compares a vector with the nth of those of the documents, or with
+// all when nth is negative; then a document counts by its nearest. Every vector is looked at, so the result does
 // not depend on which other documents there are.
-func (c *core) similarities(embedder string, vector []float32, docs *roaring.Bitmap) map[uint32]float32 {
+func (c *core) similarities(embedder string, vector []float32, docs *roaring.Bitmap, nth int) map[uint32]float32 {
 	out := make(map[uint32]float32)
 	have := c.embedded[embedder]
 	if have == nil {
@@ -91,7 +91,14 @@ func (c *core) similarities(embedder string, vector []float32, docs *roaring.Bit
 	for it.HasNext() {
 		doc := it.Next()
 		best := float32(-1)
-		for _, v := range c.docs[doc].vectors[embedder].list {
+		list := c.docs[doc].vectors[embedder].list
+		if nth >= len(list) {
+			continue
+		}
+		if nth >= 0 {
+			list = list[nth : nth+1]
+		}
+		for _, v := range list {
 			best = max(best, cosine(vector, norm, v))
 		}
 		out[doc] = e.shift(best)

@@ -29,6 +29,11 @@ func (c *core) selection(fields, displayed []string) *shows {
 	if slices.Contains(fields, "*") {
 		fields = nil
 	}
+	return c.selectionOf(fields, displayed)
+}
+
+// selectionOf is selection where "*" among the fields is no wildcard.
+func (c *core) selectionOf(fields, displayed []string) *shows {
 	if slices.Contains(displayed, "*") {
 		displayed = nil
 	}

@@ -24,7 +24,7 @@ func vector(seed string, dimensions int) []float64 {
 }
 
 // Documents are the set's documents as they are loaded under a variant: with
-// vectors where it has an embedder. One in nine has none, one in seven has two.
+// vectors where it has an embedder. One in nine opts out, one in seven has two.
 func (s *Set) Documents(v Variant) []json.RawMessage {
 	if v.Dimensions == 0 {
 		return s.Docs
@@ -34,15 +34,14 @@ func (s *Set) Documents(v Variant) []json.RawMessage {
 		var own any
 		switch {
 		case i%9 == 4:
-			out[i] = doc
-			continue
+			own = json.RawMessage("null")
 		case i%7 == 3:
 			own = [][]float64{vector(string(doc[:min(len(doc), 40)]), v.Dimensions), vector(text(i), v.Dimensions)}
 		default:
 			own = vector(string(doc[:min(len(doc), 40)]), v.Dimensions)
 		}
 		vectors := text(map[string]any{Embedder: own})
-		if i%5 == 1 {
+		if i%5 == 1 && i%9 != 4 {
 			vectors = text(map[string]any{Embedder: map[string]any{"embeddings": own, "regenerate": false}})
 		}
 		joined := append([]byte(nil), doc[:len(doc)-1]...)
