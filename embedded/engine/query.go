@@ -20,7 +20,6 @@ const (
 	maxPrefixWords = 1000
 )
 
-
 // phraseWord is one word of a phrase.
 type phraseWord struct {
 	term uint32
