@@ -134,7 +134,14 @@ func (c *core) facetCandidates(ctx context.Context, q *FacetQuery) (*roaring.Bit
 	if err := s.chooseKind(); err != nil {
 		return nil, err
 	}
-	out, err := s.hits(ctx, page{exhaustive: q.RankingScoreThreshold != nil})
+	if q.Vector != nil || s.kind == byHybrid {
+		return s.universe, nil
+	}
+	p := page{exhaustive: q.Exhaustive}
+	if !q.Exhaustive {
+		p.length = 20 // a server counts what a search without limit leaves
+	}
+	out, err := s.hits(ctx, p)
 	if err != nil {
 		return nil, err
 	}

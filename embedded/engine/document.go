@@ -158,13 +158,12 @@ func (x *extractor) extract(id string, v *jsonValue, old *document) (*extracted,
 		return nil, err
 	}
 	v = x.withoutVectors(v)
-	for _, at := range x.layout(d, v) {
-		name, value := v.keys[at], &v.items[at]
-		if reservedField(name) {
-			continue
+	x.layout(d, v)
+	for at, name := range v.keys { // in the order they were sent
+		if !reservedField(name) {
+			x.words(name, &v.items[at])
+			x.values(name, &v.items[at])
 		}
-		x.words(name, value)
-		x.values(name, value)
 	}
 	if d.geo != nil && x.cfg.geoEnabled() {
 		x.facetValue("_geo.lat", true, &jsonValue{kind: jsonNumber, num: d.geo.Lat})
@@ -190,9 +189,8 @@ func (x *extractor) extract(id string, v *jsonValue, old *document) (*extracted,
 	return &extracted{d, raws}, nil
 }
 
-// layout writes the raw JSON with members ordered by field number. It returns
-// the indexes of v's members in that order.
-func (x *extractor) layout(d *document, v *jsonValue) []int {
+// layout writes the raw JSON with members ordered by field number.
+func (x *extractor) layout(d *document, v *jsonValue) {
 	fields, order := make([]uint16, len(v.keys)), make([]int, len(v.keys))
 	for i, k := range v.keys {
 		fields[i], order[i] = x.field(k), i
@@ -211,7 +209,6 @@ func (x *extractor) layout(d *document, v *jsonValue) []int {
 		d.parts[i] = part{fields[at], uint32(start), uint32(len(b))}
 	}
 	d.raw = append(append(make([]byte, 0, len(b)+1), b...), '}')
-	return order
 }
 
 // seek visits the members of an object and all that is nested in them. visit

@@ -39,7 +39,7 @@ func FuzzQuery(f *testing.F) {
 		q.Limit = int(how % 8)
 		q.MatchingStrategy = []MatchingStrategy{MatchLast, MatchAll, MatchFrequency}[how%3]
 		q.ShowMatchesPosition, q.ShowRankingScore, q.ShowRankingScoreDetails = true, true, true
-		q.AttributesToHighlight, q.AttributesToCrop, q.Facets = []string{"*"}, []string{"text:3", "title"}, []string{"*"}
+		q.AttributesToHighlight, q.AttributesToCrop, q.Facets = []string{"*"}, []string{"text:3", "title"}, []string{"_geo", "nest", "tags", "title", "year"}
 		if how&16 != 0 {
 			q.AttributesToSearchOn = []string{"title"}
 		}

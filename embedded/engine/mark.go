@@ -38,6 +38,9 @@ func (c *core) newMarker(g *graph) *marker {
 	for _, n := range g.nodes {
 		ids := [2]int{n.pos, n.posEnd}
 		w := markWords{prefix: n.prefix, text: n.text, chars: utf8.RuneCountInString(n.text), ids: ids, words: make(map[string]struct{})}
+		if n.cached && !n.hasExact {
+			w.text = ""
+		}
 		for l := range n.levels {
 			for _, t := range n.levels[l].terms {
 				if l == 0 && n.cached && !(n.hasExact && t == n.exact) {
