@@ -186,7 +186,7 @@ func TestVectorsOrderHits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := ids(s)+" "+string(s.Hits[1].Document), `3 2 {"id":2,"_rankingScore":0.5}`; got != want || s.Total != 3 {
+	if got, want := ids(s)+" "+string(s.Hits[1].Document), `2 3 {"id":3,"_rankingScore":0.0}`; got != want || s.Total != 3 {
 		t.Errorf("similar: got %s of %d, want %s", got, s.Total, want)
 	}
 	for id, filter := range map[string]any{"9": nil, "1": "n = 2"} {
