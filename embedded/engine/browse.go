@@ -172,14 +172,14 @@ func (c *core) searchFacet(f *facet, q *FacetQuery, candidates *roaring.Bitmap) 
 		case n == 0:
 			continue
 		case len(best) < most:
-			best = append(best, FacetValue{Value: c.spelling(v, fid, candidates, true), Count: n})
+			best = append(best, FacetValue{Value: c.spelling(v, fid, candidates, false), Count: n})
 			if len(best) == most && byCount {
 				heap.Init(&best)
 			}
 		case !byCount:
 			return best
 		case best[0].Count <= n: // a newcomer is preferred to one that is as frequent
-			best[0] = FacetValue{Value: c.spelling(v, fid, candidates, true), Count: n}
+			best[0] = FacetValue{Value: c.spelling(v, fid, candidates, false), Count: n}
 			heap.Fix(&best, 0)
 		}
 	}
@@ -235,11 +235,8 @@ func (c *core) facetMatcher(query string, field uint16) func(*facetValue) bool {
 	case len(want) < typos.TwoTypos:
 		allowed = 1
 	}
-	dfa, err := levenshteins[allowed-1].BuildDfa(want, uint8(allowed))
-	if err != nil {
-		return begins
-	}
-	return func(v *facetValue) bool { return distanceOf(dfa, []byte(facetKey(v.norm)), true, allowed) <= allowed }
+	letters := []rune(want)
+	return func(v *facetValue) bool { return prefixDistance(letters, facetKey(v.norm), allowed) <= allowed }
 }
 
 // facetKey is the form in which facet search looks for a value.

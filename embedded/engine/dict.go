@@ -196,11 +196,16 @@ func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f
 	if prefix {
 		a = &prefixAutomaton{dfa: dfa, most: most}
 	}
-	first := firstRune(word)
+	first, query := firstRune(word), []rune(word)
 	it, err := l.fst.Search(a, nil, nil)
 	for err == nil {
 		key, v := it.Current()
-		d := distanceOf(dfa, key, prefix, most)
+		d := 0
+		if prefix {
+			d = prefixDistance(query, string(key), most)
+		} else {
+			d = distanceOf(dfa, key, most)
+		}
 		if d > 0 && firstRune(string(key)) != first {
 			// Where a server has enough words of two typos it takes this for one.
 			if d++; d == 2 && most == 2 && caps[1] == 0 {
@@ -233,25 +238,62 @@ func firstRune(s string) rune {
 	return 0
 }
 
-// distanceOf walks the automaton along key and returns its edit distance, for
-// a prefix the least over all beginnings of key.
-func distanceOf(dfa *levenshtein.DFA, key []byte, prefix bool, most int) int {
-	state, best := dfa.Start(), most+1
+// distanceOf walks the automaton along key and returns its edit distance.
+func distanceOf(dfa *levenshtein.DFA, key []byte, most int) int {
+	state := dfa.Start()
 	for _, c := range key {
-		if prefix && dfa.IsMatch(state) {
-			best = min(best, int(dfa.EditDistance(state)))
-		}
 		if state = dfa.Accept(state, c); !dfa.CanMatch(state) {
-			if prefix {
-				return best
-			}
 			return most + 1
 		}
 	}
 	if dfa.IsMatch(state) {
-		best = min(best, int(dfa.EditDistance(state)))
+		return int(dfa.EditDistance(state))
 	}
-	return best
+	return most + 1
+}
+
+// prefixDistance is the edit distance of a query from the beginning of a word, or
+// most+1. It is that of the first beginning that no part of the query is nearer to,
+// as in a server's automaton, which stops there; without one, that of the whole word.
+func prefixDistance(query []rune, word string, most int) int {
+	n := len(query)
+	var space [3 * 64]int
+	rows := space[:]
+	if n+1 > 64 {
+		rows = make([]int, 3*(n+1))
+	}
+	before, last, row := rows[:n+1], rows[n+1:2*(n+1)], rows[2*(n+1):3*(n+1)]
+	for j := range last {
+		last[j] = j
+	}
+	previous := rune(-1)
+	at := 0
+	for _, c := range word {
+		at++
+		row[0] = at
+		least := at
+		for j := 1; j <= n; j++ {
+			cost := 1
+			if query[j-1] == c {
+				cost = 0
+			}
+			d := min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if at > 1 && j > 1 && query[j-1] == previous && query[j-2] == c {
+				d = min(d, before[j-2]+1)
+			}
+			row[j] = d
+			least = min(least, d)
+		}
+		if row[n] <= most && row[n] == least {
+			return row[n]
+		}
+		if least > most {
+			return most + 1
+		}
+		before, last, row = last, row, before
+		previous = c
+	}
+	return min(last[n], most+1)
 }
 
 // prefixAutomaton accepts every word one of whose beginnings is near enough.

@@ -154,9 +154,18 @@ func (c *core) facetValues(f *facet, field uint16, n []uint32, candidates *roari
 	if k := c.cfg.MaxValuesPerFacet; len(ids) > k {
 		ids = ids[:k]
 	}
-	out := make([]FacetValue, len(ids))
-	for i, id := range ids {
-		out[i] = FacetValue{Value: c.spelling(f.values[id], field, candidates, few && !byCount), Count: uint64(n[id])}
+	out := make([]FacetValue, 0, len(ids))
+	at := make(map[string]int, len(nums)) // a string that reads like a number takes its place
+	for _, id := range ids {
+		v := FacetValue{Value: c.spelling(f.values[id], field, candidates, few && !byCount), Count: uint64(n[id])}
+		if i, ok := at[v.Value]; ok {
+			out[i] = v
+			continue
+		}
+		if f.values[id].isNum {
+			at[v.Value] = len(out)
+		}
+		out = append(out, v)
 	}
 	return out
 }

@@ -168,14 +168,17 @@ func (f *facet) remove(doc uint32, d *docFacet) {
 
 // sortKey is the place of a document among all values of a field, lower first;
 // documents without a value come last. Numbers come before strings in both
-// directions.
-func (f *facet) sortKey(d *docFacet, asc bool) (key uint64, value uint32, ok bool) {
+// directions. only restricts it to numbers or to strings.
+func (f *facet) sortKey(d *docFacet, asc bool, only *bool) (key uint64, value uint32, ok bool) {
 	if f == nil || d == nil || len(d.values) == 0 {
 		return math.MaxUint64, 0, false
 	}
 	o := f.order()
 	key = math.MaxUint64
 	for _, id := range d.values {
+		if only != nil && *only != f.values[id].isNum {
+			continue
+		}
 		rank, n, shift := uint64(o.rank[id]), uint64(len(o.nums)), uint64(0)
 		if !f.values[id].isNum {
 			n, shift = uint64(len(o.strs)), uint64(len(o.nums))
@@ -187,7 +190,7 @@ func (f *facet) sortKey(d *docFacet, asc bool) (key uint64, value uint32, ok boo
 			key, value = k, id
 		}
 	}
-	return key, value, true
+	return key, value, key != math.MaxUint64
 }
 
 // sortValue is what a sort rule reports for a value: float64 or string.

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
@@ -114,22 +112,51 @@ func (s *search) sorters() []sorter {
 	return out
 }
 
-// sortDocs orders documents by sort terms alone, document order last.
+// sortDocs orders documents by sort terms alone, document order last. It is what
+// browsing sorts by, and has its oddities: documents with numbers and with strings
+// in a field come twice, those with neither but with the field not at all.
 func (c *core) sortDocs(docs *roaring.Bitmap, terms []sortTerm, limit int) []uint32 {
-	b := &bucketSort{c: c, length: limit}
-	for _, t := range terms {
-		if t.geo != nil {
-			b.rules = append(b.rules, &geoSort{c: c, at: *t.geo, asc: t.asc})
-		} else {
-			b.rules = append(b.rules, &valueSort{c: c, field: t.field, asc: t.asc})
+	var out []uint32
+	c.sortInto(docs, terms, limit, &out)
+	return out[:min(limit, len(out))]
+}
+
+func (c *core) sortInto(docs *roaring.Bitmap, terms []sortTerm, limit int, out *[]uint32) {
+	if len(*out) >= limit || docs.IsEmpty() {
+		return
+	}
+	if len(terms) == 0 {
+		it := docs.Iterator()
+		for it.HasNext() && len(*out) < limit {
+			*out = append(*out, it.Next())
 		}
+		return
 	}
-	if err := b.run(context.Background(), docs, nil); err != nil { // only a cancelled context makes one
-		return nil
+	t := terms[0]
+	if t.geo != nil {
+		c.eachBucket(&geoSort{c: c, at: *t.geo, asc: t.asc}, docs, terms[1:], limit, out)
+		return
 	}
-	out := make([]uint32, len(b.hits))
-	for i := range b.hits {
-		out[i] = b.hits[i].doc
+	f, _ := c.facetOf(t.field)
+	if f == nil {
+		c.sortInto(docs, terms[1:], limit, out)
+		return
 	}
-	return out
+	for _, numbers := range []bool{true, false} {
+		c.eachBucket(&valueSort{c: c, field: t.field, asc: t.asc, only: &numbers}, docs, terms[1:], limit, out)
+	}
+	c.sortInto(roaring.AndNot(docs, f.exists), terms[1:], limit, out)
+}
+
+func (c *core) eachBucket(s sorter, docs *roaring.Bitmap, terms []sortTerm, limit int, out *[]uint32) {
+	left := docs.Clone()
+	s.start(docs, nil)
+	for len(*out) < limit {
+		b, ok := s.next(left)
+		if !ok {
+			return
+		}
+		left.AndNot(b.docs)
+		c.sortInto(b.docs, terms, limit, out)
+	}
 }

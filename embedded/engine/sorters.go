@@ -14,6 +14,7 @@ type valueSort struct {
 	field  string
 	asc    bool
 	hidden bool
+	only   *bool // only numbers, or only strings
 
 	routes *routes
 	list   []keyedDoc
@@ -28,14 +29,14 @@ type keyedDoc struct {
 }
 
 func (r *valueSort) start(universe *roaring.Bitmap, in *routes) {
-	r.routes, r.done = in, false
+	r.routes, r.done = in, r.only != nil
 	r.list = r.list[:0]
 	f, id := r.c.facetOf(r.field)
 	if f == nil {
 		return
 	}
 	universe.Iterate(func(doc uint32) bool {
-		key, value, ok := f.sortKey(r.c.docs[doc].facet(id), r.asc)
+		key, value, ok := f.sortKey(r.c.docs[doc].facet(id), r.asc, r.only)
 		if ok {
 			r.list = append(r.list, keyedDoc{doc, key, value, ok})
 		}

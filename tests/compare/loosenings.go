@@ -43,6 +43,7 @@ var Sharded = append([]Loosening{
 	{"federated-distinct", both(asks(`"distinct":`), asks(`"federation":{`)), func(path string, _, _ any) bool {
 		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
 	}},
+	{"threshold-facets", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return strings.HasPrefix(path, "facetHits") }},
 	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
 		return path == "estimatedTotalHits" || strings.HasPrefix(path, "hits")
 	}},
