@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -149,8 +150,11 @@ func (c *core) engineQuery(q *api.SearchQuery) (*engine.Query, *api.Error) {
 }
 
 func filterOf(v *api.Value) any {
-	if v == nil {
+	switch {
+	case v == nil:
 		return nil
+	case v.Kind == api.Float:
+		return json.Number(v.String()) // errors print it as it was read
 	}
 	return v.Any()
 }
@@ -274,12 +278,15 @@ func (r *request) similar(q *api.SimilarQuery) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	id, good := q.ID.DocumentID()
-	if !good {
-		return nil, api.NewError("invalid_similar_id", "Invalid value at `.id`: "+api.InvalidDocumentIDText(&q.ID))
+	if _, ok := x.settings.Embedders[q.Embedder]; !ok {
+		return nil, api.NewError("invalid_similar_embedder", "Cannot find embedder with name `"+q.Embedder+"`.")
 	}
 	if err := r.core.checkFilter(q.Filter); err != nil {
 		return nil, similarError(err)
+	}
+	id, good := q.ID.DocumentID()
+	if !good {
+		return nil, api.NewError("invalid_similar_id", "Invalid value at `.id`: "+api.InvalidDocumentIDText(&q.ID))
 	}
 	rule, _ := r.access.rule(x.uid)
 	res, searchErr := x.engine.Similar(r.Context(), &engine.SimilarQuery{ID: id, Embedder: q.Embedder, TargetFilter: filterOf(rule.filter),

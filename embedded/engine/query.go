@@ -297,7 +297,7 @@ func (c *core) phraseOf(words []string) *phrase {
 // index.
 func (c *core) split(n *node) *phrase {
 	var best *phrase
-	most := 0
+	most, at := 0, 0
 	for i := range n.text {
 		if i == 0 {
 			continue
@@ -307,13 +307,16 @@ func (c *core) split(n *node) *phrase {
 			continue
 		}
 		right, ok := c.lex.lookup(n.text[i:])
-		if !ok || len(n.words) == 2 && n.words[0] == n.text[:i] {
+		if !ok {
 			continue
 		}
 		p := &phrase{words: []phraseWord{{term: left}, {term: right}}}
 		if count := int(c.phraseDocs(p, nil).GetCardinality()); count > most {
-			best, most = p, count
+			best, most, at = p, count, i
 		}
+	}
+	if len(n.words) == 2 && n.maxTypos < 2 && len(n.words[0]) == at {
+		return nil // these are the words that were joined
 	}
 	return best
 }
