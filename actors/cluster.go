@@ -115,8 +115,8 @@ type Cluster struct {
 	incarnations atomic.Int64
 	queries      atomic.Uint64
 
-	readProps, writeProps *actor.Props
-	early                 []any // what came for the task keeper before it had read the store; only it touches them
+	readProps, writeProps, swapProps *actor.Props
+	early                            []any // what came for the task keeper before it had read the store; only it touches them
 
 	probing  sync.WaitGroup // until every node was looked at once
 	probedMu sync.Mutex
@@ -194,6 +194,7 @@ func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
 	}
 	c.probing.Add(len(c.nodes))
 	c.readProps = actor.PropsFromProducer(func() actor.Actor { return &readCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
+	c.swapProps = actor.PropsFromProducer(func() actor.Actor { return &swapCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
 	c.writeProps = actor.PropsFromProducer(func() actor.Actor { return &writeCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
 	return c
 }

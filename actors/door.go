@@ -51,6 +51,11 @@ func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
 		reply(&messages.TaskAccepted{Err: stopping()})
 		return
 	}
+	if m, ok := msg.(*messages.SwapIndexes); ok {
+		pid := c.sys.Root.SpawnPrefix(c.swapProps, c.opts.Name+"-swap-")
+		c.tell(pid, &startSwap{msg: m, reply: reply})
+		return
+	}
 	pid := c.sys.Root.SpawnPrefix(c.writeProps, c.opts.Name+"-write-")
 	c.tell(pid, &startWrite{msg: msg, reply: reply})
 }
@@ -181,7 +186,7 @@ func (d *doorActor) receive(ctx actor.Context) {
 			d.c.tell(sender, a)
 		})
 	case *messages.AddDocuments, *messages.DeleteDocuments, *messages.DeleteDocumentsByFilter, *messages.ClearDocuments,
-		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.UpdateSettings:
+		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.SwapIndexes, *messages.UpdateSettings:
 		d.c.startWrite(m, func(a *messages.TaskAccepted) {
 			if sender != nil {
 				d.c.tell(sender, a)

@@ -16,6 +16,7 @@ const (
 	kindCreateIndex    = "index.create"
 	kindUpdateIndex    = "index.update"
 	kindDeleteIndex    = "index.delete"
+	kindRenameIndex    = "index.rename" // of the row alone: nodes know no uids
 	kindSettings       = "settings"
 	kindAddDocuments   = "documents.add"
 	kindDeleteByID     = "documents.delete"
@@ -29,6 +30,8 @@ type params struct {
 	Shards []int `json:"shards,omitempty"`
 
 	PrimaryKey string `json:"primaryKey,omitempty"`
+	// UID is the new uid of an index.
+	UID string `json:"uid,omitempty"`
 
 	// NodeSettings is what nodes are sent, Settings the client's settings that
 	// hold once the entry is carried out, Patch what the client sent.
@@ -74,6 +77,9 @@ func newEntry(row *store.Entry, snap *topology.Snapshot, shards int) (*entry, er
 		return nil, fmt.Errorf("read entry %d: %w", row.LSN, err)
 	}
 	e.need = e.table.All()
+	if row.Kind == kindRenameIndex {
+		e.need = topology.NewShardSet(shards)
+	}
 	if e.p.Shards != nil {
 		for _, s := range e.p.Shards {
 			if s < 0 || s >= shards {

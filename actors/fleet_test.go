@@ -45,6 +45,7 @@ type fleet struct {
 	opts  Options
 	dir   string
 	c     *Cluster
+	wrap  func(store.Store) store.Store // nil for the store as it is
 
 	metrics *prometheus.Registry
 }
@@ -79,6 +80,9 @@ func (f *fleet) start() {
 	f.t.Helper()
 	var err error
 	st, o := f.openStore(), f.opts
+	if f.wrap != nil {
+		st = f.wrap(st)
+	}
 	f.metrics = prometheus.NewRegistry()
 	o.Store, o.Registerer = st, f.metrics
 	if f.c, err = Start(context.Background(), o); err != nil {

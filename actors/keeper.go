@@ -72,7 +72,7 @@ type taskKeeper struct {
 	incarnation int
 	restored    bool
 
-	fifo    map[string][]*openTask // by index uid: tasks end in their order
+	fifo    map[string][]*openTask // by index uid: tasks end in the order of each uid they name
 	entries map[int64]*openEntry
 	newest  map[string]int64 // by index id: the newest entry tracked
 	states  []nodeState
@@ -87,7 +87,7 @@ type openTask struct {
 	row     *store.Task
 	entries []*openEntry
 	final   map[string]int64
-	key     string
+	keys    []string // the index uids it names
 	closing bool
 }
 
@@ -158,7 +158,7 @@ func (k *taskKeeper) handle(msg any) {
 		k.onClosed(m)
 	case *retryClose:
 		m.task.closing = false
-		k.close(m.task.key)
+		k.closeNext(m.task)
 	case *askSettled:
 		k.c.tell(m.replyTo, &settled{k.settledUpTo(m.indexID, m.upTo)})
 	case *restoreLane:
@@ -238,8 +238,10 @@ func (k *taskKeeper) onTrack(m *track) {
 	var ot *openTask
 	if m.task != nil && !m.task.Finished() {
 		if ot = k.find(m.task); ot == nil {
-			ot = &openTask{row: m.task, final: m.final, key: m.task.IndexUID}
-			k.fifo[ot.key] = append(k.fifo[ot.key], ot)
+			ot = &openTask{row: m.task, final: m.final, keys: uidsOf(m.task)}
+			for _, key := range ot.keys {
+				k.fifo[key] = append(k.fifo[key], ot)
+			}
 		}
 	}
 	for _, e := range m.entries {
@@ -274,13 +276,13 @@ func (k *taskKeeper) onTrack(m *track) {
 		}
 	}
 	if ot != nil && k.restored {
-		k.close(ot.key)
+		k.closeNext(ot)
 	}
 }
 
 // find returns the open task of a row, by uid.
 func (k *taskKeeper) find(t *store.Task) *openTask {
-	for _, ot := range k.fifo[t.IndexUID] {
+	for _, ot := range k.fifo[uidsOf(t)[0]] {
 		if ot.row.UID == t.UID {
 			return ot
 		}
@@ -320,7 +322,7 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	}
 	k.finishEntry(oe)
 	if oe.task != nil {
-		k.close(oe.task.key)
+		k.closeNext(oe.task)
 	}
 }
 
@@ -348,7 +350,9 @@ func (k *taskKeeper) onNode(m *nodeChanged) {
 		case oe.parts[m.node] == nil:
 		case oe.task != nil:
 			k.evaluate(oe)
-			keys[oe.task.key] = true
+			for _, key := range oe.task.keys {
+				keys[key] = true
+			}
 		default:
 			k.markBehind(oe)
 		}

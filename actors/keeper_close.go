@@ -10,8 +10,16 @@ import (
 	"github.com/miroir-search/miroir/topology"
 )
 
+// closeNext ends the tasks that wait in front under any uid of a task.
+func (k *taskKeeper) closeNext(ot *openTask) {
+	for _, key := range ot.keys {
+		k.close(key)
+	}
+}
+
 // close ends the first task of an index when all its entries are decided. Tasks
-// of an index end in their order.
+// of an index end in their order, and one that names several indexes after the
+// earlier ones of all of them.
 func (k *taskKeeper) close(key string) {
 	queue := k.fifo[key]
 	if len(queue) == 0 {
@@ -21,6 +29,11 @@ func (k *taskKeeper) close(key string) {
 	ot := queue[0]
 	if ot.closing {
 		return
+	}
+	for _, other := range ot.keys {
+		if k.fifo[other][0] != ot {
+			return
+		}
 	}
 	failure := bornError(ot.row)
 	for _, oe := range ot.entries {
@@ -46,6 +59,9 @@ func (k *taskKeeper) close(key string) {
 		}
 	}
 	c, batch := k.c, &store.Batch{Tasks: []*store.Task{end}, Indexes: rows}
+	if failure == nil {
+		batch.SwapTaskUIDs = uidSwaps(end)
+	}
 	res := &closedTask{task: ot, end: end, err: errNodeRestarting}
 	c.spawn("finish task", func() {
 		defer func() { c.tell(c.keeper, res) }()
@@ -91,6 +107,8 @@ func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.
 			}
 		case kindDeleteIndex:
 			row.Deleted = true
+		case kindRenameIndex:
+			row.UID = p.UID
 		}
 		if len(rows) > 0 && rows[len(rows)-1].ID == row.ID {
 			merged := mergeRows(rows[len(rows)-1], &row, oe.e.row.Kind)
@@ -137,6 +155,8 @@ func mergeRows(first, second *store.Index, kind string) *store.Index {
 		row.Settings = second.Settings
 	case kindDeleteIndex:
 		row.Deleted = true
+	case kindRenameIndex:
+		row.UID = second.UID
 	}
 	return &row
 }
@@ -196,9 +216,10 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 		return
 	}
 	ot.row = m.end
-	queue := k.fifo[ot.key]
-	if len(queue) > 0 && queue[0] == ot {
-		k.fifo[ot.key] = queue[1:]
+	for _, key := range ot.keys {
+		if queue := k.fifo[key]; len(queue) > 0 && queue[0] == ot {
+			k.fifo[key] = queue[1:]
+		}
 	}
 	touched := map[string]bool{}
 	for _, oe := range ot.entries {
@@ -218,7 +239,7 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 		k.c.tellSequencer(id, &settled{k.settledUpTo(id, 0)})
 	}
 	k.c.metrics.tasks.WithLabelValues(ot.row.Status).Inc()
-	k.close(ot.key)
+	k.closeNext(ot)
 }
 
 // lagTable counts, per node, index and shard, the carried out entries that a

@@ -76,6 +76,21 @@ func (r *registry) resolve(uid string) (*indexHandle, bool) {
 	return h, ok
 }
 
+// resolveAll is resolve for several uids at one moment; those that are free are
+// left out.
+func (r *registry) resolveAll(uids []string) map[string]*indexHandle {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := make(map[string]*indexHandle, len(uids))
+	for _, uid := range uids {
+		if h, ok := r.sequenced[uid]; ok {
+			h.writers++
+			found[uid] = h
+		}
+	}
+	return found
+}
+
 // reserve gives the handle of an index, and makes one with a new internal id
 // for a uid that is free. The writer must leave it.
 func (r *registry) reserve(uid string, shards int) *indexHandle {
@@ -88,6 +103,67 @@ func (r *registry) reserve(uid string, shards int) *indexHandle {
 	h := &indexHandle{id: newIndexID(), shards: shards, table: r.snap.Table(shards), writers: 1}
 	r.sequenced[uid] = h
 	return h
+}
+
+// uidMove is one index that gets another uid.
+type uidMove struct {
+	handle   *indexHandle
+	from, to string
+}
+
+// claim keeps the new uids of indexes free of others until moved or unclaim. It
+// reports false, and claims nothing, when one belongs to an index that is not
+// among them.
+func (r *registry) claim(moves []uidMove) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	moving := map[*indexHandle]bool{}
+	for _, m := range moves {
+		moving[m.handle] = true
+	}
+	for _, m := range moves {
+		if h := r.sequenced[m.to]; h != nil && !moving[h] {
+			return false
+		}
+	}
+	for _, m := range moves {
+		if r.sequenced[m.to] == nil {
+			r.sequenced[m.to] = m.handle
+		}
+	}
+	return true
+}
+
+// unclaim undoes claim.
+func (r *registry) unclaim(moves []uidMove) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range moves {
+		if r.sequenced[m.to] == m.handle {
+			delete(r.sequenced, m.to)
+		}
+	}
+}
+
+// moved gives indexes the uids that were claimed for them.
+func (r *registry) moved(moves []uidMove) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range moves {
+		if r.sequenced[m.from] == m.handle {
+			delete(r.sequenced, m.from)
+		}
+	}
+	for _, m := range moves {
+		r.sequenced[m.to] = m.handle
+	}
+}
+
+// taken reports whether writers know an index by a uid.
+func (r *registry) taken(uid string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sequenced[uid] != nil
 }
 
 // release frees a uid that h was reserved for, or that h has just lost.
@@ -229,16 +305,31 @@ func (r *registry) publicIndexes() []*messages.Index {
 	return out
 }
 
-// restore fills the registry from the store.
-func (r *registry) restore(rows []*store.Index) error {
-	for _, row := range rows {
-		if !row.Deleted {
-			h := &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
-			if row.PrimaryKey != "" {
-				h.pk.Store(&row.PrimaryKey)
-			}
-			r.sequenced[row.UID] = h
+// handleByID finds the handle of an index that has a uid for writers.
+func (r *registry) handleByID(id string) (*indexHandle, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.sequenced {
+		if h.id == id {
+			return h, true
 		}
+	}
+	return nil, false
+}
+
+// restore fills the registry from the store. uids are the names as writers see
+// them, by internal id.
+func (r *registry) restore(rows []*store.Index, uids map[string]string) error {
+	for _, row := range rows {
+		uid, named := uids[row.ID]
+		if !named {
+			continue
+		}
+		h := &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
+		if row.PrimaryKey != "" {
+			h.pk.Store(&row.PrimaryKey)
+		}
+		r.sequenced[uid] = h
 	}
 	if err := r.put(rows...); err != nil {
 		return fmt.Errorf("read the indexes: %w", err)

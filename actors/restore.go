@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
@@ -13,49 +12,47 @@ import (
 )
 
 // restoreRegistry fills the registry from the store, with the names as writers
-// see them: an index whose deletion is under way has lost its name.
+// see them.
 func (c *Cluster) restoreRegistry(ctx context.Context) error {
 	st, err := c.store.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
-	if err := c.registry.restore(st.Indexes); err != nil {
+	uids, err := sequencedUIDs(st)
+	if err != nil {
 		return err
 	}
-	for _, e := range st.Entries {
-		if e.Kind != kindDeleteIndex {
-			continue
-		}
-		if row, ok := c.registry.row(e.IndexID); ok {
-			c.registry.loseName(row.UID, e.IndexID)
-		}
-	}
+	return c.registry.restore(st.Indexes, uids)
+}
+
+// sequencedUIDs gives the uid of every index once all that is decided is carried
+// out: an index whose deletion is under way has lost its uid, and one whose
+// renaming is under way has the new one. A renaming whose task has ended is in
+// the row.
+func sequencedUIDs(st *store.State) (map[string]string, error) {
+	uids := map[string]string{}
 	for _, row := range st.Indexes {
-		c.registry.regainName(row, st.Entries)
+		if !row.Deleted {
+			uids[row.ID] = row.UID
+		}
 	}
-	return nil
-}
-
-// loseName frees a uid for writers if the given index has it.
-func (r *registry) loseName(uid, id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if h := r.sequenced[uid]; h != nil && h.id == id {
-		delete(r.sequenced, uid)
+	open := map[int64]bool{}
+	for _, t := range st.Tasks {
+		open[t.UID] = true
 	}
-}
-
-// regainName gives a uid to the index that was made after another of the same
-// name was deleted.
-func (r *registry) regainName(row *store.Index, open []*store.Entry) {
-	if row.Deleted || slices.ContainsFunc(open, func(e *store.Entry) bool { return e.IndexID == row.ID && e.Kind == kindDeleteIndex }) {
-		return
+	for _, e := range st.Entries { // by LSN
+		switch {
+		case e.Kind == kindDeleteIndex:
+			delete(uids, e.IndexID)
+		case e.Kind == kindRenameIndex && open[e.TaskUID] && uids[e.IndexID] != "":
+			var p params
+			if err := json.Unmarshal(e.Params, &p); err != nil {
+				return nil, fmt.Errorf("read entry %d: %w", e.LSN, err)
+			}
+			uids[e.IndexID] = p.UID
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, taken := r.sequenced[row.UID]; !taken {
-		r.sequenced[row.UID] = &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
-	}
+	return uids, nil
 }
 
 // restoreTasks reads what the task keeper has to follow.

@@ -90,12 +90,7 @@ func (c *Cluster) tellSequencer(indexID string, msg any) {
 
 // takeBack has settings taken back that a node refused.
 func (c *Cluster) takeBack(e *entry) {
-	if row, ok := c.registry.row(e.row.IndexID); ok {
-		if h, ok := c.registry.resolve(row.UID); ok {
-			if h.id == e.row.IndexID {
-				c.tell(c.root, &toSequencer{h, &takeBack{e}})
-			}
-			c.registry.leave(row.UID, h)
-		}
+	if h, ok := c.registry.handleByID(e.row.IndexID); ok {
+		c.tell(c.root, &toSequencer{h, &takeBack{e}})
 	}
 }

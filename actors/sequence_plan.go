@@ -27,6 +27,7 @@ type sequencePlan struct {
 	cleared  bool
 	reserved bool // the index itself is made by this plan
 	names    []func(r *registry, h *indexHandle)
+	moves    []uidMove // claimed
 }
 
 // planStep is what one write, or one undo, becomes.
@@ -58,7 +59,7 @@ func (p *sequencePlan) empty() bool { return len(p.steps) == 0 }
 
 // add gives one write its place, or answers why it gets none.
 func (p *sequencePlan) add(w *write) {
-	if p.state.deleted {
+	if p.state.deleted || p.state.created && p.state.uid != w.uid {
 		p.c.tell(w.coordinator, &resolveAgain{moved: true})
 		return
 	}
@@ -285,6 +286,18 @@ func (p *sequencePlan) buildUpdate(s *planStep, w *write) *api.Error {
 		if p.state.pk != "" && (p.state.nextSeq > 1) {
 			return api.Errorf("index_primary_key_already_exists", "Index `%s`: Index already has a primary key: `%s`.", w.uid, p.state.pk)
 		}
+	}
+	if w.newUID != nil && *w.newUID != p.state.uid {
+		m := []uidMove{{p.handle, p.state.uid, *w.newUID}}
+		if !p.c.registry.claim(m) {
+			return api.IndexAlreadyExists(*w.newUID)
+		}
+		p.moves = append(p.moves, m...)
+		p.names = append(p.names, func(r *registry, _ *indexHandle) { r.moved(m) })
+		p.state.uid = *w.newUID
+		s.entries = append(s.entries, renameEntry(p.c, p.handle, *w.newUID))
+	}
+	if w.primaryKey != nil && *w.primaryKey != p.state.pk {
 		p.state.pk = *w.primaryKey
 		p.entry(s, kindUpdateIndex, params{PrimaryKey: *w.primaryKey}, w, true)
 	}
@@ -395,6 +408,9 @@ func newTask(w *write) *store.Task {
 		d.PrimaryKey = api.NullOpt[string]()
 		if w.primaryKey != nil {
 			d.PrimaryKey = api.Some(*w.primaryKey)
+		}
+		if w.newUID != nil {
+			d.OldIndexUID, d.NewIndexUID = api.Some(w.uid), api.Some(*w.newUID)
 		}
 	case api.IndexDeletion:
 		d.DeletedDocuments = unknown

@@ -66,6 +66,9 @@ type sequencer struct {
 	undo        []*entry
 	state       indexState
 	overlay     overlay
+	stands      *actor.PID // the swap that it stands still for
+	watch       func(*actor.PID)
+	unwatch     func(*actor.PID)
 	barrier     int64 // lookups wait until this entry is settled
 	settledLSN  int64
 	lastLSN     int64
@@ -94,6 +97,7 @@ func (a *sequencer) Receive(ctx actor.Context) {
 }
 
 func (a *sequencer) receive(ctx actor.Context) {
+	a.watch, a.unwatch = ctx.Watch, ctx.Unwatch
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		a.started(ctx.Self())
@@ -124,6 +128,13 @@ func (a *sequencer) receive(ctx actor.Context) {
 		}
 	case *committed:
 		a.onCommitted(m)
+	case *goOn:
+		a.onGoOn(m)
+	case *actor.Terminated:
+		// It overtakes what the swap said last.
+		a.c.tell(ctx.Self(), &swapGone{m.Who})
+	case *swapGone:
+		a.onSwapGone(m.who)
 	case *settled:
 		a.onSettled(m)
 	case *crash:
@@ -164,6 +175,8 @@ func (a *sequencer) abandon(current any) {
 		lost = append(lost, m)
 	case *lookedUp:
 		lost = append(lost, m.writes...)
+	case *goOn:
+		a.handle.committing = false
 	case *committed:
 		a.handle.committing = false
 		for _, s := range m.plan.steps {
@@ -259,6 +272,8 @@ func (s *indexState) replay(e *entry) {
 		}
 	case kindDeleteIndex:
 		s.deleted = true
+	case kindRenameIndex:
+		s.uid = e.p.UID
 	case kindSettings:
 		after := api.DefaultSettings()
 		if json.Unmarshal(e.p.Settings, after) == nil {
@@ -305,6 +320,14 @@ func (a *sequencer) pump() {
 	ids := map[string]struct{}{}
 	count, filtered := len(a.queue), false
 	for i, w := range a.queue {
+		if w.swap {
+			if i == 0 {
+				a.standStill(a.take(1)[0])
+				return
+			}
+			count = i
+			break
+		}
 		filtered = filtered || w.kind == kindDeleteByFilter
 		if !w.needsLookup() {
 			continue
@@ -414,6 +437,7 @@ func (a *sequencer) onCommitted(m *committed) {
 	}
 	if m.err != nil {
 		a.c.log.WithError(m.err).Error("the store cannot write")
+		a.c.registry.unclaim(m.plan.moves)
 		for _, s := range m.plan.steps {
 			if s.write != nil {
 				a.c.tell(s.write.coordinator, &unsequenced{storeUnavailable(m.err)})

@@ -21,6 +21,9 @@ type write struct {
 	metadata    *string
 	mayCreate   bool
 
+	// swap says that this is no write: a swap wants its place in the order.
+	swap bool
+
 	// Documents and deletions.
 	body      []byte
 	batch     *payload.Batch
@@ -35,6 +38,7 @@ type write struct {
 
 	// Index and settings changes.
 	primaryKey *string
+	newUID     *string
 	patch      *api.SettingsPatch
 	patchRaw   json.RawMessage
 

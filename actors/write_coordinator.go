@@ -139,9 +139,13 @@ func (w *writeCoordinator) submit() {
 	w.c.tell(w.c.root, &toSequencer{handle: w.w.handle, msg: w.w})
 }
 
+// maxResolves is how often a write, or a swap, follows its index to another name.
+// Each time somebody else got ahead; only a fault of ours could do that so often.
+const maxResolves = 1000
+
 // again follows an index that moved, or a primary key that was decided since.
 func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
-	if w.resolves++; w.resolves > 10 {
+	if w.resolves++; w.resolves > maxResolves {
 		w.finish(ctx, &messages.TaskAccepted{Err: api.Internal("the index changes too fast; the write was not taken")})
 		return
 	}
@@ -164,6 +168,9 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 func (w *writeCoordinator) onSequenced(ctx actor.Context, m *sequenced) {
 	w.task = m.task
 	for _, e := range m.entries {
+		if len(e.row.Nodes) == 0 {
+			continue // nobody is asked
+		}
 		w.tallies = append(w.tallies, &tally{lsn: e.row.LSN, count: quorum.NewWrite(e.table, e.need)})
 	}
 	w.conclude(ctx)
@@ -288,10 +295,10 @@ func (c *Cluster) newWrite(msg any) (*write, *api.Error) {
 		}
 		return w, nil
 	case *messages.UpdateIndex:
-		if m.NewUID != nil {
-			return nil, api.NewError("miroir_not_supported", "Miroir does not rename indexes yet. Create an index with the new uid and send the documents again.")
-		}
-		return &write{uid: m.IndexUID, kind: kindUpdateIndex, taskType: api.IndexUpdate, metadata: m.CustomMetadata, primaryKey: m.PrimaryKey}, nil
+		return &write{
+			uid: m.IndexUID, kind: kindUpdateIndex, taskType: api.IndexUpdate, metadata: m.CustomMetadata,
+			primaryKey: m.PrimaryKey, newUID: m.NewUID,
+		}, nil
 	case *messages.DeleteIndex:
 		return &write{uid: m.IndexUID, kind: kindDeleteIndex, taskType: api.IndexDeletion, metadata: m.CustomMetadata}, nil
 	case *messages.UpdateSettings:

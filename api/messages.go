@@ -171,34 +171,6 @@ func FormatSize(n int64) string {
 	return strconv.FormatFloat(f, 'f', -1, 64) + " " + units[u]
 }
 
-// SwapWrongLength is the 400 of a swap that does not name exactly two indexes.
-func SwapWrongLength(uids []string) *Error {
-	quoted := make([]string, len(uids))
-	for i, u := range uids {
-		quoted[i] = `"` + u + `"`
-	}
-	return Errorf("invalid_swap_indexes", "Two indexes must be given for each swap. The list `[%s]` contains %d indexes.",
-		strings.Join(quoted, ", "), len(uids))
-}
-
-// SwapDuplicates is the 400 of indexes named more than once in one swap call.
-func SwapDuplicates(uids []string) *Error {
-	verb := "were"
-	if len(uids) == 1 {
-		verb = "was"
-	}
-	return Errorf("invalid_swap_duplicate_index_found",
-		"Indexes must be declared only once during a swap. %s %s specified several times.", quoteList(uids), verb)
-}
-
-// SwapNotFound is the task error of a swap that names indexes which do not exist.
-func SwapNotFound(uids []string) *Error {
-	if len(uids) == 1 {
-		return IndexNotFound(uids[0])
-	}
-	return NewError("index_not_found", "Indexes "+quoteList(uids)+" not found.")
-}
-
 // FeatureNotEnabled is the 400 of something behind an experimental feature that is off; action begins with a capital.
 func FeatureNotEnabled(action, feature, link string) *Error {
 	return Errorf("feature_not_enabled", "%s requires enabling the `%s` experimental feature. See %s", action, feature, link)

@@ -127,12 +127,6 @@ type Details struct {
 	PostCompactionSize Opt[string]          `json:"postCompactionSize,omitzero"`
 }
 
-// Swap is one pair of a swap call.
-type Swap struct {
-	Indexes []string `json:"indexes"`
-	Rename  bool     `json:"rename"`
-}
-
 // TaskList is the answer of GET /tasks.
 type TaskList struct {
 	Results []*Task `json:"results"`

@@ -1,9 +1,6 @@
 package embedded
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/miroir-search/miroir/api"
 )
 
@@ -64,7 +61,10 @@ func (ch *change) drop(rec *record) outcome {
 // swap exchanges or renames indexes, all pairs or none.
 func (ch *change) swap(rec *record) outcome {
 	c, op := ch.core, rec.op
-	if err := c.checkSwap(op.Swaps); err != nil {
+	c.mu.RLock()
+	err := api.CheckSwaps(op.Swaps, func(uid string) bool { return c.indexes[uid] != nil })
+	c.mu.RUnlock()
+	if err != nil {
 		return failed(err)
 	}
 	names := make(map[string]string)
@@ -90,41 +90,6 @@ func (ch *change) renamed(x *index, uid string) *index {
 	next.uid = uid
 	ch.saved[next.id] = &next
 	return &next
-}
-
-// checkSwap finds indexes that are missing, and new names that are taken.
-func (c *core) checkSwap(swaps []api.Swap) *api.Error {
-	var missing, taken []string
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for _, s := range swaps {
-		for i, uid := range s.Indexes {
-			_, there := c.indexes[uid]
-			switch {
-			case s.Rename && i == 1 && there:
-				taken = append(taken, uid)
-			case !there && (!s.Rename || i == 0):
-				missing = append(missing, uid)
-			}
-		}
-	}
-	slices.Sort(missing)
-	slices.Sort(taken)
-	switch {
-	case len(missing) > 0:
-		return api.SwapNotFound(missing)
-	case len(taken) == 1:
-		for _, s := range swaps {
-			if s.Rename && s.Indexes[1] == taken[0] {
-				return api.Errorf("index_already_exists", "Cannot rename `%s` to `%s` as the index already exists. Hint: You can "+
-					"remove `%s` first and then do your remove.", s.Indexes[0], taken[0], taken[0])
-			}
-		}
-	case len(taken) > 1:
-		return api.NewError("index_already_exists", "The following indexes are being renamed but cannot because their new name "+
-			"conflicts with an already existing index: `"+strings.Join(taken, "`, `")+"`. Renaming doesn't overwrite the other index name.")
-	}
-	return nil
 }
 
 // renameTasks lets earlier tasks follow their index to its new name; those that came later name what they mean.

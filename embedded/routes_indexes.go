@@ -149,41 +149,10 @@ func swapIndexes(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	var swaps []api.Swap
-	if err := api.List(readSwap)("bad_request", &swaps)(v, api.At{}); err != nil {
+	swaps, err := api.DecodeSwaps(v, r.access.allows)
+	if err != nil {
 		return nil, err
-	}
-	seen := make(map[string]int)
-	var twice []string
-	for _, s := range swaps {
-		if len(s.Indexes) != 2 {
-			return nil, api.SwapWrongLength(s.Indexes)
-		}
-		for _, uid := range s.Indexes {
-			if !r.access.allows(uid) {
-				return nil, api.InvalidAPIKey()
-			}
-			if seen[uid]++; seen[uid] == 2 {
-				twice = append(twice, uid)
-			}
-		}
-	}
-	if len(twice) > 0 {
-		return nil, api.SwapDuplicates(sortedCopy(twice))
-	}
-	if swaps == nil {
-		swaps = []api.Swap{}
 	}
 	t, err := r.core.enqueue(api.IndexSwap, &operation{Kind: opSwap, Swaps: swaps}, &api.Details{Swaps: api.Some(swaps)}, nil)
 	return accepted(t, err)
-}
-
-func readSwap(code string, s *api.Swap) api.Into {
-	return api.ObjectInto(code, func() []api.Field {
-		return []api.Field{
-			{Name: "indexes", Into: api.List(api.UID)("invalid_swap_indexes", &s.Indexes), Required: true,
-				MissingCode: "missing_swap_indexes"},
-			{Name: "rename", Into: api.Bool("invalid_swap_rename", &s.Rename)},
-		}
-	})
 }

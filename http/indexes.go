@@ -16,6 +16,7 @@ func (s *Server) indexRoutes() {
 	s.route(http.MethodPatch, "/indexes/:index", ActionIndexesUpdate, updateIndex)
 	s.route(http.MethodDelete, "/indexes/:index", ActionIndexesDelete, deleteIndex)
 	s.route(http.MethodPost, "/indexes/:index/fields", ActionFields, listFields)
+	s.route(http.MethodPost, "/swap-indexes", ActionIndexesSwap, swapIndexes)
 }
 
 // indexView is an index as clients see it.
@@ -176,4 +177,21 @@ func listFields(c *call) error {
 		return err
 	}
 	return c.ask(&messages.ListFields{IndexUID: uid, Query: query})
+}
+
+// swapIndexes checks the request; that the indexes exist is found out by the task.
+func swapIndexes(c *call) error {
+	v, err := c.jsonValue()
+	if err != nil {
+		return err
+	}
+	swaps, bad := api.DecodeSwaps(v, c.grant.Allowed)
+	if bad != nil {
+		return bad
+	}
+	options, err := c.writeOptions(nil)
+	if err != nil {
+		return err
+	}
+	return c.change(&messages.SwapIndexes{Swaps: swaps, WriteOptions: options})
 }

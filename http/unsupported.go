@@ -25,7 +25,6 @@ func (s *Server) unsupportedRoutes() {
 		{post, index + "/similar", ActionSearch, similar},
 		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},
 		{post, index + "/compact", ActionIndexesCompact, "Miroir does not compact indexes. Compact them on each node."},
-		{post, "/swap-indexes", ActionIndexesSwap, "Miroir does not swap indexes yet. Fill a new index and let your application use its name."},
 		{post, "/tasks/cancel", ActionTasksCancel, "Miroir does not cancel tasks yet. Wait for them to end: GET /tasks?statuses=enqueued,processing."},
 		{del, "/tasks", ActionTasksDelete, "Miroir does not delete tasks yet. Finished tasks do no harm; filter GET /tasks instead."},
 		{post, "/tasks/compact", ActionTasksCompact, "Miroir does not compact its tasks. Nothing needs to be done."},

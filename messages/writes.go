@@ -1,6 +1,10 @@
 package messages
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/miroir-search/miroir/api"
+)
 
 // WriteOptions travel with every write.
 type WriteOptions struct {
@@ -55,6 +59,14 @@ type UpdateIndex struct {
 	IndexUID   string
 	PrimaryKey *string
 	NewUID     *string
+	WriteOptions
+}
+
+// SwapIndexes exchanges the uids of indexes, or gives them new ones: all pairs or
+// none. Reply: TaskAccepted.
+type SwapIndexes struct {
+	// Swaps are checked: two uids each, and no uid twice.
+	Swaps []api.Swap
 	WriteOptions
 }
 

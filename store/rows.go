@@ -64,6 +64,9 @@ func encode(b *Batch, now time.Time, lazy bool) (*encoded, error) {
 	} else if err := e.addLate(b, now); err != nil {
 		return nil, err
 	}
+	for _, s := range b.SwapTaskUIDs {
+		e.rows = append(e.rows, row{stmt: swapTaskUIDs, args: args(s.A, s.B, s.Before)})
+	}
 	for _, id := range b.ForgetIndexes {
 		e.rows = append(e.rows, row{stmt: forgetIndex, args: args(id)})
 	}

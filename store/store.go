@@ -219,12 +219,21 @@ type Batch struct {
 	// ForgetTasks removes finished tasks from the history, with their entries.
 	// Entries that are not done yet stay until they are.
 	ForgetTasks []int64
+	// SwapTaskUIDs lets the tasks of two indexes follow a change of names.
+	SwapTaskUIDs []TaskUIDSwap
 	// Numbered, when set, is called by Commit once the numbers of Tasks and
 	// Entries are filled in and before Deliveries and Values are written, which
 	// it may still complete. It runs while other commits wait: it must be quick
 	// and must not call the store. It may be called again with other numbers;
 	// the last call counts. It is ignored by CommitLazily.
 	Numbered func()
+}
+
+// TaskUIDSwap says that tasks before the number Before that are listed under one
+// of two index uids belong to the other from now on.
+type TaskUIDSwap struct {
+	A, B   string
+	Before int64
 }
 
 // TaskQuery filters the list of tasks. Empty slices and zero times mean any;

@@ -34,6 +34,7 @@ const (
 	forgetEntries
 	forgetDeliveries
 	orphanEntries
+	swapTaskUIDs
 	putMeta
 	statementCount
 )
@@ -76,6 +77,8 @@ var statements = [statementCount]string{
 	forgetDeliveries: "DELETE FROM deliveries WHERE lsn IN (SELECT lsn FROM entries WHERE task_uid = ?1 AND done = 1)",
 	forgetEntries:    "DELETE FROM entries WHERE task_uid = ?1 AND done = 1",
 	orphanEntries:    "UPDATE entries SET forgotten = 1 WHERE task_uid = ?1",
+	swapTaskUIDs: `UPDATE tasks SET index_uid = CASE index_uid WHEN ?1 THEN ?2 ELSE ?1 END
+		WHERE uid < ?3 AND index_uid IN (?1, ?2)`,
 	putMeta:          "UPDATE meta SET value = ?2 WHERE name = ?1",
 }
 
