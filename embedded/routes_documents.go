@@ -190,6 +190,9 @@ func deleteByFilter(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	tree, err := parseFilter(&filter)
+	if filter.Kind == api.Null { // no filter elsewhere, an error here
+		err = api.NewError("invalid_document_filter", "Invalid syntax for the filter parameter: `expected String, Array, found: null`.")
+	}
 	if err != nil {
 		return nil, documentError(err)
 	}
@@ -220,6 +223,15 @@ func (r *request) remove(op *operation, d *api.Details) (*reply, *api.Error) {
 }
 
 func editDocuments(r *request) (*reply, *api.Error) {
+	var filter, context *api.Value
+	var function string
+	err := r.object(api.Field{Name: "filter", Into: api.Maybe("invalid_document_filter", &filter, api.Raw)},
+		api.Field{Name: "context", Into: api.Maybe("invalid_document_edition_context", &context, api.Raw)},
+		api.Field{Name: "function", Into: api.Text("invalid_document_edition_function_filter", &function), Required: true,
+			MissingCode: "missing_document_edition_function"})
+	if err != nil {
+		return nil, err
+	}
 	if !r.core.feature("editDocumentsByFunction") {
 		return nil, api.FeatureNotEnabled("Using the documents edit route", "edit documents by function",
 			"https://github.com/orgs/meilisearch/discussions/762")

@@ -101,7 +101,7 @@ func updateIndex(r *request) (*reply, *api.Error) {
 	op := &operation{Kind: opUpdate, Index: uid}
 	fields := []api.Field{
 		{Name: "primaryKey", Into: api.Maybe("invalid_index_primary_key", &op.PrimaryKey, api.Text)},
-		{Name: "uid", Into: api.Maybe("invalid_index_uid", &op.NewIndex, api.UID)},
+		{Name: "uid", Into: api.Maybe("invalid_index_uid", &op.NewIndex, api.Text)},
 	}
 	err = api.DecodeObjectUnknown(v, api.At{}, "bad_request", fields, func(key string) *api.Error {
 		switch key {
@@ -118,6 +118,9 @@ func updateIndex(r *request) (*reply, *api.Error) {
 	}
 	d := &api.Details{PrimaryKey: optional(op.PrimaryKey)}
 	if op.NewIndex != nil {
+		if err := api.CheckIndexUID(*op.NewIndex); err != nil {
+			return nil, err
+		}
 		if !r.access.allows(*op.NewIndex) {
 			return nil, api.InvalidAPIKey()
 		}

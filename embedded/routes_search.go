@@ -90,6 +90,11 @@ func (r *request) runSearch(uid string, q *api.SearchQuery) (*engine.Result, *in
 	if err != nil {
 		return nil, nil, err
 	}
+	if q.Distinct != nil && *q.Distinct == "" { // which the engine takes for none
+		if err := x.engine.CheckDistinct(""); err != nil {
+			return nil, nil, engineError(uid, err)
+		}
+	}
 	if q.Media != nil {
 		return nil, nil, x.refuseMedia(q.Hybrid.Embedder)
 	}
@@ -156,7 +161,12 @@ func filterOf(v *api.Value) any {
 	case v.Kind == api.Float:
 		return json.Number(v.String()) // errors print it as it was read
 	}
-	return v.Any()
+	switch v.Kind {
+	case api.Integer, api.NegativeInteger, api.Float:
+		return *v // an error, which shows the number as it is
+	default:
+		return v.Any()
+	}
 }
 
 // parseFilter reads a filter; the code of its error is that of searches.
@@ -233,6 +243,9 @@ func facetSearch(r *request) (*reply, *api.Error) {
 		RankingScoreThreshold: q.RankingScoreThreshold, Locales: q.Locales}
 	if q.Q != nil {
 		eq.Q = *q.Q
+	}
+	if q.Media != nil && q.Hybrid == nil {
+		return nil, api.NewError("missing_search_hybrid", "Invalid request: missing `hybrid` parameter when `vector` or `media` are present.")
 	}
 	if q.Hybrid != nil {
 		eq.Hybrid = &engine.Hybrid{Embedder: q.Hybrid.Embedder, SemanticRatio: q.Hybrid.SemanticRatio}

@@ -116,6 +116,13 @@ func (s *search) check() error {
 	return s.chooseKind()
 }
 
+// CheckDistinct is the error of asking for distinct values of an attribute, if it is one.
+func (x *Index) CheckDistinct(field string) error {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.core.checkDistinct(field)
+}
+
 func (c *core) checkDistinct(field string) error {
 	if c.cfg.Filterable(field) {
 		return nil
