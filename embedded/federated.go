@@ -159,20 +159,6 @@ func (c *core) checkFederation(m *api.MultiSearch) *api.Error {
 	return nil
 }
 
-// deepest is more hits than any index gives: sums of greater numbers need not overflow.
-const deepest = 1 << 30
-
-// pageStart is the offset of a page.
-func pageStart(page, perPage int) int {
-	if page <= 1 || perPage == 0 {
-		return 0
-	}
-	if page-1 > deepest/perPage {
-		return deepest
-	}
-	return (page - 1) * perPage
-}
-
 // checkRemote refuses what asks other servers: without the feature as the real server does, with it because nothing here
 // calls them.
 func (c *core) checkRemote(q *api.MultiQuery) *api.Error {
