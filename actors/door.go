@@ -120,6 +120,12 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 			return fail(err)
 		}
 		return &startRead{job: newFacetSearchJob(iv, body), onMissing: m.OnMissing}, nil
+	case *messages.Similar:
+		iv, body, err := c.asked(m.IndexUID, m.Body)
+		if err != nil {
+			return fail(err)
+		}
+		return &startRead{job: c.newSimilarJob(iv, body), onMissing: m.OnMissing}, nil
 	case *messages.GetDocument:
 		iv, ok := c.registry.lookup(m.IndexUID)
 		if !ok {
@@ -175,7 +181,7 @@ func (d *doorActor) Receive(ctx actor.Context) {
 func (d *doorActor) receive(ctx actor.Context) {
 	sender := ctx.Sender()
 	switch m := ctx.Message().(type) {
-	case *messages.Search, *messages.FederatedSearch, *messages.FacetSearch, *messages.GetDocument, *messages.BrowseDocuments,
+	case *messages.Search, *messages.FederatedSearch, *messages.FacetSearch, *messages.Similar, *messages.GetDocument, *messages.BrowseDocuments,
 		*messages.ListFields, *messages.GetIndexStats, *messages.GetStats:
 		if sender == nil {
 			return

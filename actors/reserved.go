@@ -18,6 +18,8 @@ func reservedIn(msg any) *api.Error {
 		body = m.Body
 	case *messages.FacetSearch:
 		body = m.Body
+	case *messages.Similar:
+		body = m.Body
 	case *messages.BrowseDocuments:
 		body = m.Body
 	}

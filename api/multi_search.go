@@ -175,19 +175,20 @@ func DecodeFacetSearch(v Value) (*FacetSearchQuery, *Error) {
 	})
 }
 
-// SimilarQuery is a request for similar documents.
+// SimilarQuery is a request for similar documents. It encodes as the body of an equal POST /similar.
 type SimilarQuery struct {
 	// ID is a JSON value: its shape is checked by the route, because the error depends on it.
-	ID                      Value
-	Offset, Limit           int
-	Filter                  *Value
-	Embedder                string
-	AttributesToRetrieve    []string
-	RetrieveVectors         bool
-	ShowRankingScore        bool
-	ShowRankingScoreDetails bool
-	ShowPerformanceDetails  bool
-	RankingScoreThreshold   *float64
+	ID                      Value    `json:"id"`
+	Offset                  int      `json:"offset,omitempty"`
+	Limit                   int      `json:"limit"`
+	Filter                  *Value   `json:"filter,omitempty"`
+	Embedder                string   `json:"embedder"`
+	AttributesToRetrieve    []string `json:"attributesToRetrieve,omitzero"`
+	RetrieveVectors         bool     `json:"retrieveVectors,omitempty"`
+	ShowRankingScore        bool     `json:"showRankingScore,omitempty"`
+	ShowRankingScoreDetails bool     `json:"showRankingScoreDetails,omitempty"`
+	ShowPerformanceDetails  bool     `json:"showPerformanceDetails,omitempty"`
+	RankingScoreThreshold   *float64 `json:"rankingScoreThreshold,omitempty"`
 }
 
 // DecodeSimilar reads the body of POST /similar.

@@ -10,7 +10,7 @@ import (
 // Door is what stands behind the handlers. *actors.Cluster is one. It is safe
 // for concurrent use and answers before its own deadline or the context's.
 type Door interface {
-	// Read takes *messages.Search, FacetSearch, GetDocument, BrowseDocuments, GetIndexStats
+	// Read takes *messages.Search, FacetSearch, Similar, GetDocument, BrowseDocuments, GetIndexStats
 	// and GetStats.
 	Read(ctx context.Context, msg any) *messages.Answer
 	// Write takes every struct of messages that changes something.

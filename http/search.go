@@ -19,6 +19,8 @@ func (s *Server) searchRoutes() {
 	s.route(http.MethodPost, "/indexes/:index/search", ActionSearch, searchPost)
 	s.route(http.MethodGet, "/indexes/:index/search", ActionSearch, searchGet)
 	s.route(http.MethodPost, "/indexes/:index/facet-search", ActionSearch, facetSearch)
+	s.route(http.MethodPost, "/indexes/:index/similar", ActionSearch, similarPost)
+	s.route(http.MethodGet, "/indexes/:index/similar", ActionSearch, similarGet)
 	s.route(http.MethodPost, "/multi-search", ActionSearch, multiSearch)
 }
 
@@ -87,6 +89,39 @@ func facetSearch(c *call) error {
 		_, bad := api.DecodeFacetSearch(v)
 		return bad
 	})
+}
+
+// similarPost passes the body on like searchPost.
+func similarPost(c *call) error {
+	body, err := c.jsonBody()
+	if err != nil {
+		return err
+	}
+	return wordsBeforeIndex(body, similar(c, body), func(v api.Value) *api.Error {
+		_, bad := api.DecodeSimilar(v)
+		return bad
+	})
+}
+
+// similarGet turns the parameters into a body.
+func similarGet(c *call) error {
+	q, bad := api.ParseSimilar(c.query())
+	if bad != nil {
+		return bad
+	}
+	body, err := api.Marshal(q)
+	if err != nil {
+		return err
+	}
+	return similar(c, body)
+}
+
+func similar(c *call, body []byte) error {
+	uid, err := c.indexUID()
+	if err != nil {
+		return err
+	}
+	return c.ask(&messages.Similar{IndexUID: uid, Body: body})
 }
 
 func (c *call) wantsMetadata() bool {

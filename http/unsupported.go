@@ -14,15 +14,12 @@ func (s *Server) unsupportedRoutes() {
 		chats                      = "Miroir does not hold chats. Search with POST /indexes/{uid}/search and call the language model yourself."
 		rules                      = "Miroir does not apply dynamic search rules. Leave them out, or order documents with `sort` and `rankingRules`."
 		logs                       = "Miroir writes its log to standard error; set what it holds with --log-level."
-		similar                    = "Miroir does not find similar documents yet. Use a search with a filter on the fields that should be alike."
 	)
 	for _, r := range []struct {
 		method, path string
 		action       Action
 		text         string
 	}{
-		{get, index + "/similar", ActionSearch, similar},
-		{post, index + "/similar", ActionSearch, similar},
 		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},
 		{post, index + "/compact", ActionIndexesCompact, "Miroir does not compact indexes. Compact them on each node."},
 		{post, "/tasks/cancel", ActionTasksCancel, "Miroir does not cancel tasks yet. Wait for them to end: GET /tasks?statuses=enqueued,processing."},

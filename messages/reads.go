@@ -37,6 +37,16 @@ type FederatedSearch struct {
 	OnMissing       string
 }
 
+// Similar asks for the documents that are like one. Reply: Answer.
+type Similar struct {
+	IndexUID string
+	// Body is the client's request as a JSON object; GET parameters were turned
+	// into one.
+	Body []byte
+	// OnMissing is as in Search.
+	OnMissing string
+}
+
 // GetDocument asks for one document. Reply: Answer.
 type GetDocument struct {
 	IndexUID, DocumentID string

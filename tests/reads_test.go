@@ -185,3 +185,29 @@ func facetSearches() []question {
 		`{"facetName":"tags","q":"apple","attributesToSearchOn":["title"],"exhaustiveFacetCount":true}`, `{"facetName":"tags","filter":[]}`, `{"facetName":"tags","filter":null}`,
 		`{"facetName":"tags","vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v","semanticRatio":1}}`, `{"facetName":"tags","q":"red","vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v"}}`)...)
 }
+
+func TestSimilarDocumentsAreThoseOfOneNode(t *testing.T) {
+	overTopologies(t, wareSettings, []string{wares(0, 200), wares(200, 200)}, func(t *testing.T, w twins) {
+		w.same(t, similars()...)
+		w.same(t, posts("/similar", ``, `[]`, `{`, `{}`, `{"id":1}`, `{"embedder":"v"}`, `{"id":1,"embedder":"nope"}`, `{"id":9999,"embedder":"v"}`, `{"id":"a b","embedder":"v"}`,
+			`{"id":1.5,"embedder":"v"}`, `{"id":null,"embedder":"v"}`, `{"id":[1],"embedder":"v"}`, `{"id":9999,"embedder":"nope"}`, `{"id":1,"embedder":"v","filter":"title = x"}`,
+			`{"id":9999,"embedder":"v","filter":"title = x"}`, `{"id":3,"embedder":"v","filter":"title = x"}`, `{"id":1,"embedder":"v","filter":"kind ="}`, `{"id":1,"embedder":"v","filter":7}`,
+			`{"id":1,"embedder":"v","limit":-1}`, `{"id":1,"embedder":"v","rankingScoreThreshold":2}`, `{"id":1,"embedder":"v","nonsense":2}`, `{"id":1,"embedder":"v","attributesToRetrieve":"id"}`)...)
+		w.same(t, gets("/similar", "/similar?id=1", "/similar?id=1&embedder=v", "/similar?id=1&embedder=v&limit=3&offset=2&showRankingScore=true&attributesToRetrieve=id,title",
+			"/similar?id=1&embedder=v&filter=size%20%3E%2050&rankingScoreThreshold=0.9", "/similar?id=a%20b&embedder=v", "/similar?id=9999&embedder=v", "/similar?id=1&embedder=v&limit=x", "/similar?id=1&embedder=v&lol=x")...)
+		w.setting(t, `{"rankingRules":["words","typo","size:desc"],"displayedAttributes":["id","title","kind"],"pagination":{"maxTotalHits":50}}`)
+		w.same(t, similars()...)
+	})
+}
+
+func similars() []question {
+	var out []question
+	for _, id := range []string{`0`, `1`, `"7"`, `3`, `200`, `399`} {
+		for _, more := range []string{``, `,"limit":3`, `,"offset":5,"limit":4`, `,"offset":1000`, `,"limit":0`, `,"showRankingScore":true,"showRankingScoreDetails":true`, `,"filter":"size > 40"`,
+			`,"filter":["kind = 'kind 1'"],"attributesToRetrieve":["id"]`, `,"attributesToRetrieve":[]`, `,"attributesToRetrieve":["*"],"retrieveVectors":true,"limit":2`, `,"rankingScoreThreshold":0.99`,
+			`,"rankingScoreThreshold":0.999,"offset":3,"limit":40`, `,"filter":"size > 1000"`, `,"filter":["id = 1"]`, `,"filter":"id = 7"`} {
+			out = append(out, question{"POST", "/similar", fmt.Sprintf(`{"id":%s,"embedder":"v"%s}`, id, more)})
+		}
+	}
+	return out
+}
