@@ -34,7 +34,6 @@ type merger struct {
 	slots []slot
 	edits []edit
 	text  []byte // unescaped strings
-	ratio float64
 	hide  []string
 	strip []string
 	sorts []SortField
@@ -104,33 +103,11 @@ func (m *merger) compareKeys(x, y *hit) int {
 	xs, ys := m.slots[x.slots0:x.slots1], m.slots[y.slots0:y.slots1]
 	for i := range min(len(xs), len(ys)) {
 		a, b := &xs[i], &ys[i]
-		if a.rule != b.rule && m.ratio > 0 && (a.rule == ruleVector || b.rule == ruleVector) {
-			return m.compareHybrid(x, y)
-		}
 		if c := compareSlots(a, b); c != 0 {
 			return c
 		}
 	}
 	return cmp.Compare(len(ys), len(xs))
-}
-
-// compareHybrid places a semantic hit against a keyword hit the way one node joins its two lists: each score
-// times its share, semantic first when equal.
-func (m *merger) compareHybrid(x, y *hit) int {
-	if c := cmp.Compare(m.weighted(y), m.weighted(x)); c != 0 {
-		return c
-	}
-	if x.semantic {
-		return -1
-	}
-	return 1
-}
-
-func (m *merger) weighted(h *hit) float64 {
-	if h.semantic {
-		return h.score * m.ratio
-	}
-	return h.score * (1 - m.ratio)
 }
 
 // compareTies orders hits that the rules leave equal: by insertion number, then by leg and place in it, so that

@@ -20,23 +20,14 @@ var errSlow = errors.New("hit needs the slow path")
 func Search(dst []byte, spec *SearchSpec, legs [][]byte) ([]byte, error) {
 	m := newMerger()
 	defer m.release()
-	m.ratio, m.hide, m.strip = spec.SemanticRatio, spec.HiddenSorts, spec.Strip
-	m.keepScore, m.keepDetails = spec.ShowRankingScore, spec.ShowRankingScoreDetails
+	m.show(spec)
 	m.addLegs(legs)
 	for i := range m.legs {
 		if err := m.legs[i].open("hits"); err != nil {
 			return dst, &LegError{Leg: i, Err: err}
 		}
 	}
-	out := dst
-	out = append(out, '{')
-	if spec.IndexUID != "" {
-		out = append(out, `"indexUid":`...)
-		out = rawjson.AppendString(out, spec.IndexUID)
-		out = append(out, ',')
-	}
-	out = append(out, `"hits":[`...)
-	out, page, err := m.appendPage(out, spec)
+	out, page, err := m.appendPage(appendOpening(dst, spec), spec)
 	if err != nil {
 		return dst, err
 	}
@@ -50,6 +41,21 @@ func Search(dst []byte, spec *SearchSpec, legs [][]byte) ([]byte, error) {
 		return dst, err
 	}
 	return out, nil
+}
+
+// show takes over what the client may see of hits.
+func (m *merger) show(spec *SearchSpec) {
+	m.hide, m.strip = spec.HiddenSorts, spec.Strip
+	m.keepScore, m.keepDetails = spec.ShowRankingScore, spec.ShowRankingScoreDetails
+}
+
+// appendOpening appends what comes before the first hit.
+func appendOpening(out []byte, spec *SearchSpec) []byte {
+	out = append(out, '{')
+	if spec.IndexUID != "" {
+		out = append(rawjson.AppendString(append(out, `"indexUid":`...), spec.IndexUID), ',')
+	}
+	return append(out, `"hits":[`...)
 }
 
 // page is what the answer says about the hits that are shown.

@@ -272,19 +272,6 @@ func TestSemanticHitsAreCountedOnThePage(t *testing.T) {
 	}
 }
 
-func TestHybridPlacesSemanticAgainstKeywordByShare(t *testing.T) {
-	h := func(id int, score, details string) string {
-		return fmt.Sprintf(`{"id":%d,"_rankingScore":%s,"_rankingScoreDetails":{%s}}`, id, score, details)
-	}
-	a := answerOf(1, h(1, "0.9", `"words":{"order":0,"matchingWords":1}`))
-	b := answerOf(2, h(2, "0.8", `"vectorSort":{"order":0,"similarity":0.8}`), h(3, "0.3", `"vectorSort":{"order":0,"similarity":0.3}`))
-	for ratio, want := range map[float64][]int{0.5: {1, 2, 3}, 0.9: {2, 3, 1}, 0.1: {1, 2, 3}} {
-		if _, got := search(t, &SearchSpec{Limit: 9, SemanticRatio: ratio}, a, b); !slices.Equal(ids(got), want) {
-			t.Errorf("ratio %v: %v, want %v", ratio, ids(got), want)
-		}
-	}
-}
-
 func TestPinsKeepTheirPosition(t *testing.T) {
 	pin := func(id, at int) string { return doc(id, fmt.Sprintf(`"pin":{"order":0,"position":%d}`, at)) }
 	a := answerOf(3, doc(1, ""), doc(3, ""), pin(10, 2))

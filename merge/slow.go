@@ -136,11 +136,7 @@ func (m *merger) refine(group []int32, place int, whole bool) {
 }
 
 func (m *merger) compareAt(a, b int32, place int) int {
-	x, y := m.slotAt(a, place), m.slotAt(b, place)
-	if x.rule != y.rule && m.ratio > 0 && (x.rule == ruleVector || y.rule == ruleVector) {
-		return m.compareHybrid(&m.hits[a], &m.hits[b])
-	}
-	return compareSlots(x, y)
+	return compareSlots(m.slotAt(a, place), m.slotAt(b, place))
 }
 
 // refineGeo makes buckets of points: the first point not yet taken opens a bucket, and those after it join as long

@@ -49,9 +49,6 @@ type SearchSpec struct {
 	Pins bool
 	// SemanticHits says that the answer has `semanticHitCount`, counted on the final page.
 	SemanticHits bool
-	// SemanticRatio is the ratio of a hybrid search, used only to place a semantic hit against a keyword
-	// hit; both then need `_rankingScore`.
-	SemanticRatio float64
 	// Distinct names the attribute of which every value may be shown once; the first hit in final order
 	// wins. Empty means none. The value is read from the hit, so the legs must have been asked for it, and for
 	// more hits than Depth where duplicates across legs are likely. Totals lose the duplicates that were met;

@@ -211,3 +211,38 @@ func similars() []question {
 	}
 	return out
 }
+
+func TestHybridSearchIsThatOfOneNode(t *testing.T) {
+	overTopologies(t, wareSettings, []string{wares(0, 200), wares(200, 200)}, func(t *testing.T, w twins) {
+		w.same(t, hybrids()...)
+		w.same(t, posts("/search", `{"q":"red","vector":[1,2,3]}`, `{"q":"red","hybrid":{"embedder":"nope"}}`, `{"q":"red","hybrid":{}}`, `{"q":"red","hybrid":{"embedder":"v","semanticRatio":2}}`,
+			`{"q":"red","vector":[1,2],"hybrid":{"embedder":"v"}}`, `{"q":"red","vector":[1,2],"hybrid":{"embedder":"v","semanticRatio":1}}`, `{"q":"red","vector":[1,2],"hybrid":{"embedder":"v","semanticRatio":0}}`,
+			`{"q":"red","hybrid":{"embedder":"v","semanticRatio":1}}`, `{"q":"red","hybrid":{"embedder":"v"},"media":{"a":1}}`, `{"q":"red","vector":"x","hybrid":{"embedder":"v"}}`,
+			`{"q":"red","vector":[1,2,"x"],"hybrid":{"embedder":"v"}}`, `{"vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v"},"filter":"title = x"}`, `{"q":"x","vector":[0.1,0.2,0.3],"hybrid":{"embedder":"v"},"filter":"title = x"}`,
+			`{"q":"red","vector":[1,2],"hybrid":{"embedder":"v"},"limit":1}`, `{"q":"red","hybrid":{"embedder":7},"limit":1}`, `{"q":"red","hybrid":{"embedder":"v","semanticRatio":"x"}}`)...)
+		w.setting(t, `{"rankingRules":["size:asc","words","typo","proximity","attributeRank","sort","wordPosition","exactness"],"pagination":{"maxTotalHits":30}}`)
+		w.same(t, hybrids()...)
+	})
+}
+
+func hybrids() []question {
+	var out []question
+	for _, q := range []string{``, `"q":"",`, `"q":"red",`, `"q":"apple table lamp",`, `"q":"sunflower window",`, `"q":"zzz",`, `"q":"gren chiar",`} {
+		for _, vector := range []string{``, `"vector":[0.3,0.9,0.2],`, `"vector":[0.9,-0.1,0.4],`} {
+			for _, ratio := range []string{`0`, `0.05`, `0.3`, `0.5`, `0.8`, `0.99`, `1`} {
+				if vector == "" && ratio == "1" && strings.Contains(q, "a") {
+					continue // words cannot be embedded here; asked among the errors
+				}
+				for i, more := range []string{``, `,"limit":3,"showRankingScore":true`, `,"page":2,"hitsPerPage":7`, `,"offset":4,"limit":100,"facets":["kind","size"],"attributesToRetrieve":["id"]`,
+					`,"filter":"size < 50","attributesToHighlight":["*"],"showMatchesPosition":true,"limit":5`, `,"limit":0`, `,"retrieveVectors":true,"limit":2,"showRankingScoreDetails":true`,
+					`,"limit":1`, `,"offset":5,"limit":0`, `,"rankingScoreThreshold":0.7,"page":1`, `,"page":0`} {
+					if (i+len(ratio)+len(q))%3 != 0 && i > 2 {
+						continue
+					}
+					out = append(out, question{"POST", "/search", fmt.Sprintf(`{%s%s"hybrid":{"embedder":"v","semanticRatio":%s}%s}`, q, vector, ratio, more)})
+				}
+			}
+		}
+	}
+	return out
+}
