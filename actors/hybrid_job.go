@@ -14,7 +14,8 @@ import (
 // decide for itself. Legs that are asked alone do it all.
 type hybridJob struct {
 	*searchJob
-	depth int
+	depth int // how many hits the client wants
+	ask   int // how many a leg is asked for: duplicates drop out
 }
 
 func newHybridJob(j *searchJob) *hybridJob {
@@ -26,6 +27,9 @@ func newHybridJob(j *searchJob) *hybridJob {
 	if h.depth < 0 || s.MaxTotalHits > 0 && h.depth > s.MaxTotalHits {
 		h.depth = s.MaxTotalHits
 	}
+	if h.ask = h.depth; s.Distinct != "" {
+		h.ask = (&distinctJob{searchJob: j}).bounded(h.depth*2 + 10)
+	}
 	return h
 }
 
@@ -36,7 +40,7 @@ func (j *hybridJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, 
 		return j.searchJob.request(leg, true)
 	}
 	return j.varied(leg, &variant{
-		depth: j.depth, less: []string{"hybrid", "vector", "showRankingScore"}, more: `"showRankingScore":true,`,
+		depth: j.ask, less: []string{"hybrid", "vector", "showRankingScore"}, more: `"showRankingScore":true,`,
 	}), nil
 }
 
@@ -72,7 +76,7 @@ const nearly = 0.9999999
 func (j *hybridVectors) request(leg topology.Leg, _ bool) (*nodeclient.Request, error) {
 	embedder, _ := rawjson.Get(j.p.hybrid, "embedder") // there, or the search would be odd
 	return j.varied(leg, &variant{
-		depth: j.depth, less: []string{"hybrid", "showRankingScore"},
+		depth: j.ask, less: []string{"hybrid", "showRankingScore"},
 		more: `"showRankingScore":true,"hybrid":{"semanticRatio":` + strconv.FormatFloat(nearly, 'f', -1, 64) + `,"embedder":` + string(embedder) + `},`,
 	}), nil
 }

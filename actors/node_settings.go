@@ -71,20 +71,8 @@ func withShardRule(rules []api.FilterableRule) []api.FilterableRule {
 }
 
 // matchesShardField reports whether an attribute pattern covers the shard
-// field. A star is a wildcard at the ends of a pattern.
-func matchesShardField(pattern string) bool {
-	prefix, suffix := strings.HasPrefix(pattern, "*"), strings.HasSuffix(pattern, "*")
-	core := strings.TrimSuffix(strings.TrimPrefix(pattern, "*"), "*")
-	switch {
-	case prefix && suffix:
-		return strings.Contains(topology.ShardField, core)
-	case prefix:
-		return strings.HasSuffix(topology.ShardField, core)
-	case suffix:
-		return strings.HasPrefix(topology.ShardField, core)
-	}
-	return pattern == topology.ShardField
-}
+// field.
+func matchesShardField(pattern string) bool { return covers(pattern, topology.ShardField) }
 
 // addedDisplayed lists the attributes that nodes must show beyond what the
 // client displays: the insertion number, and what hits are ordered by, because

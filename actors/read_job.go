@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/nodeclient"
 	"github.com/miroir-search/miroir/topology"
 )
@@ -40,10 +41,12 @@ type gathered struct {
 	version *nodeVersion         // of a node that answered; nil when none did
 }
 
-// outcome is what became of a round: the client's body, or another round.
+// outcome is what became of a round: the client's body, a refusal that nodes did
+// not see a reason for, or another round.
 type outcome struct {
-	body []byte
-	next readJob
+	body    []byte
+	refused *api.Error
+	next    readJob
 }
 
 // answered is the outcome of a last round.

@@ -135,6 +135,8 @@ func (r *readCoordinator) conclude(ctx actor.Context) {
 	switch {
 	case err != nil:
 		r.finish(ctx, &messages.Answer{Err: api.Internal(err.Error())})
+	case out.refused != nil:
+		r.finish(ctx, &messages.Answer{Err: out.refused})
 	case out.next != nil && r.late:
 		r.finish(ctx, &messages.Answer{Err: r.c.unavailable(out.next.scatters()[0].need(), r.lastErr)})
 	case out.next != nil:

@@ -28,8 +28,21 @@ func newSearchJob(iv *indexView, body []byte, metadata bool) readJob {
 	if !j.p.odd && !j.p.spec.HasFacets { // which facets exist is known by all nodes together
 		j.keyed, j.byKey = keyShards(j.p.filter, iv.row.PrimaryKey, iv.table.Shards())
 	}
-	if j.p.kind == byBoth && !j.p.odd {
+	switch {
+	case j.p.odd:
+		return j
+	case j.p.facets != nil:
+		if err := facetsRefused(iv.settings, j.p.facets); err != nil {
+			return &refusedJob{j, err}
+		}
+	}
+	switch {
+	case j.p.kind == byBoth:
 		return newHybridJob(j)
+	case j.p.spec.Distinct != "":
+		return newDistinctJob(j)
+	case j.judgesScores():
+		return &thresholdJob{j}
 	}
 	return j
 }

@@ -19,10 +19,13 @@ type searchParams struct {
 	sorted   bool
 	hybrid   []byte // raw, nil when absent
 	vector   []byte // raw, nil when absent
+	facets   []byte // raw, nil when absent
 	media    bool
-	kind     searchKind
-	ratio    float32 // of a hybrid search
-	wordless bool    // the embedder cannot make a vector of words
+	// threshold says that hits must have a least score.
+	threshold bool
+	kind      searchKind
+	ratio     float32 // of a hybrid search
+	wordless  bool    // the embedder cannot make a vector of words
 	// distinctToo is retrieved from legs beyond what the client retrieves.
 	distinctToo string
 	odd         bool // something is not of its type: a node will say so
@@ -146,13 +149,16 @@ func (p *searchParams) member(name string, value []byte) {
 	case "sort":
 		p.sorted = value[0] == '[' && string(value) != "[]"
 	case "facets":
-		p.spec.HasFacets = value[0] == '['
+		p.facets, p.spec.HasFacets = value, value[0] == '['
+		p.odd = p.odd || value[0] != '['
 	case "vector":
 		p.vector = value
 	case "hybrid":
 		p.hybrid = value
 	case "media":
 		p.media = true
+	case "rankingScoreThreshold":
+		p.threshold = true
 	case "showRankingScore":
 		p.spec.ShowRankingScore = string(value) == "true"
 	case "showRankingScoreDetails":

@@ -118,7 +118,11 @@ func appendShardFilter(dst, filter []byte, leg topology.Leg) []byte {
 	if !leg.Filtered {
 		return append(dst, filter...)
 	}
-	clause := string(topology.AppendFilter(nil, leg.Shards))
+	return appendClause(dst, filter, string(topology.AppendFilter(nil, leg.Shards)))
+}
+
+// appendClause appends a filter with one more condition.
+func appendClause(dst, filter []byte, clause string) []byte {
 	dst = append(dst, '[')
 	switch {
 	case filter == nil:

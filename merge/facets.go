@@ -3,6 +3,7 @@ package merge
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -16,6 +17,7 @@ const textCandidates = 3000
 // facetPart is what one leg says of one facet.
 type facetPart struct {
 	name     []byte // raw
+	minus    bool   // its counts are taken off
 	values   []byte // raw object; nil in statistics
 	min, max []byte // raw numbers; nil in distributions
 	leg      int
@@ -47,10 +49,8 @@ func (f *facetMerger) reset() {
 // appendFacets appends `facetDistribution` and `facetStats`. total is the number of candidates over all legs.
 func (m *merger) appendFacets(out []byte, spec *SearchSpec, total int64) ([]byte, error) {
 	f := &m.facets
-	for i := range m.legs {
-		if err := f.collect(&m.legs[i]); err != nil {
-			return nil, &LegError{Leg: i, Err: err}
-		}
+	if err := m.collectFacets(spec.Count); err != nil {
+		return nil, err
 	}
 	byName := func(a, b facetPart) int {
 		if c := compareNames(a.name, b.name); c != 0 {
@@ -87,6 +87,31 @@ func (m *merger) appendFacets(out []byte, spec *SearchSpec, total int64) ([]byte
 	return append(out, '}'), nil
 }
 
+// hasFacets reports whether there are facets at all.
+func (m *merger) hasFacets(from *FacetSource) bool {
+	return from != nil || len(m.legs) == 0 || slices.ContainsFunc(m.legs, func(l leg) bool { return l.facets != nil })
+}
+
+// collectFacets notes the facets of all legs, or of what is counted instead. Its documents are put with the hits that
+// were left out.
+func (m *merger) collectFacets(from *FacetSource) error {
+	if from != nil {
+		m.legs = m.legs[:0]
+		m.addLegs(from.Plus)
+		m.addLegs(from.Minus)
+		m.rejects = append(m.rejects[:0], from.Less...)
+		if err := m.readTails(); err != nil {
+			return err
+		}
+	}
+	for i := range m.legs {
+		if err := m.facets.collect(&m.legs[i], from != nil && i >= len(from.Plus)); err != nil {
+			return &LegError{Leg: i, Err: err}
+		}
+	}
+	return nil
+}
+
 // sameName returns the end of the parts that speak of the same facet as the one at from.
 func sameName(parts []facetPart, from int) int {
 	to := from + 1
@@ -97,12 +122,12 @@ func sameName(parts []facetPart, from int) int {
 }
 
 // collect notes all facets of a leg but ours.
-func (f *facetMerger) collect(l *leg) error {
+func (f *facetMerger) collect(l *leg, minus bool) error {
 	if l.facets != nil {
 		var it rawjson.Members
 		for it.Init(l.facets); it.Next(); {
 			if !reserved(it.Key) {
-				f.parts = append(f.parts, facetPart{name: it.Key, values: it.Value, leg: int(l.index)})
+				f.parts = append(f.parts, facetPart{name: it.Key, values: it.Value, leg: int(l.index), minus: minus})
 			}
 		}
 		if it.Err != nil {
@@ -117,7 +142,7 @@ func (f *facetMerger) collect(l *leg) error {
 		if reserved(it.Key) {
 			continue
 		}
-		part := facetPart{name: it.Key, leg: int(l.index)}
+		part := facetPart{name: it.Key, leg: int(l.index), minus: minus}
 		var bounds rawjson.Members
 		for bounds.Init(it.Value); bounds.Next(); {
 			switch string(bounds.Key) {
@@ -177,7 +202,10 @@ func (m *merger) appendValues(out []byte, spec *SearchSpec, parts []facetPart, t
 	if spec.FacetOrder != nil {
 		order = spec.FacetOrder(name(parts[0].name))
 	}
-	values := f.add()
+	values, err := m.adjusted(f.add(), name(parts[0].name), spec.Count)
+	if err != nil {
+		return nil, err
+	}
 	byNumber := total > textCandidates || spec.CapTotals && numeric
 	values = list(values, order, byNumber, spec.MaxValuesPerFacet)
 	for i := range values {
@@ -191,6 +219,45 @@ func (m *merger) appendValues(out []byte, spec *SearchSpec, parts []facetPart, t
 	return out, nil
 }
 
+// adjusted takes the values of hits that were left out off the counts, adds those of documents that count once more, and
+// drops values that nothing is left of.
+func (m *merger) adjusted(values []facetValue, facet string, from *FacetSource) ([]facetValue, error) {
+	count := func(docs [][]byte, by int64) error {
+		for _, doc := range docs {
+			var failed error
+			err := eachValue(doc, facet, func(raw []byte) {
+				v, err := m.filedAs(raw)
+				failed = errors.Join(failed, err)
+				if i, found := slices.BinarySearchFunc(values, v, func(a, b facetValue) int { return compareFiled(&a, &b) }); found {
+					values[i].count += by
+				}
+			})
+			if err = errors.Join(err, failed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(m.rejects) == 0 && from == nil {
+		return values, nil
+	}
+	err := count(m.rejects, -1)
+	if err == nil && from != nil {
+		err = count(from.More, 1)
+	}
+	return slices.DeleteFunc(values, func(v facetValue) bool { return v.count <= 0 }), err
+}
+
+// filedAs is a document's scalar as a facet value.
+func (m *merger) filedAs(raw []byte) (facetValue, error) {
+	class, num, text, err := m.filedValue(raw)
+	v := facetValue{number: class == classNumber, num: num, filed: text}
+	if v.number {
+		v.filed = strconv.AppendFloat(nil, num, 'f', -1, 64)
+	}
+	return v, err
+}
+
 // readValues appends one leg's values and reports whether that leg lists numbers in number order where text order
 // would differ: then it has more candidates than a capped total can tell.
 func (m *merger) readValues(p facetPart) (numeric bool, err error) {
@@ -202,7 +269,9 @@ func (m *merger) readValues(p facetPart) (numeric bool, err error) {
 	for it.Init(p.values); it.Next(); {
 		v := facetValue{raw: it.Key}
 		if n, ok := rawjson.ParseInt(it.Value); ok {
-			v.count = n
+			if v.count = n; p.minus {
+				v.count = -n
+			}
 		}
 		if hasNumbers {
 			v.num, v.number = facetNumber(it.Key)

@@ -3,13 +3,12 @@ package merge
 import (
 	"cmp"
 	"math"
+
+	"github.com/miroir-search/miroir/rawjson"
 )
 
 // goodEnough is the weighted score from which hits by words make a search by similarity unnecessary.
 const goodEnough = 0.45
-
-// epsilon is how far two scores may be apart and count as equal.
-const epsilon = 2.220446049250313e-16
 
 // WordsSuffice reports whether a hybrid search has to look no further than at the hits by words: there are depth of
 // them, and each has a score that is good enough. legs are the answers of the search by words, with `_rankingScore`.
@@ -22,7 +21,7 @@ func WordsSuffice(spec *SearchSpec, ratio float32, depth int, legs [][]byte) (bo
 	}
 	m.orderFrom(0, len(m.hits))
 	if spec.Distinct != "" {
-		m.dedupe(spec.Distinct)
+		m.dedupe(spec.Distinct, 0, depth)
 	}
 	if len(m.order) < depth {
 		return false, nil
@@ -98,14 +97,14 @@ func (m *merger) appendJoined(out []byte, spec *SearchSpec, ratio float32, byWor
 	var p page
 	from, to := spec.window()
 	seen := make(map[string]struct{}, to)
-	var a, b []weighted
+	var a, b []shared
 	for rank := 0; rank < to && len(byWords)+len(byVector) > 0; {
 		var next int32
 		take := len(byWords) == 0
 		if !take && len(byVector) > 0 {
-			a = m.weigh(a[:0], byVector[0], float64(ratio))
-			b = m.weigh(b[:0], byWords[0], float64(1-ratio))
-			take = compareWeighted(a, b) >= 0
+			a = m.share(a[:0], byVector[0], float64(ratio))
+			b = m.share(b[:0], byWords[0], float64(1-ratio))
+			take = compareShared(a, b) >= 0
 		}
 		if take {
 			next, byVector = byVector[0], byVector[1:]
@@ -119,6 +118,7 @@ func (m *merger) appendJoined(out []byte, spec *SearchSpec, ratio float32, byWor
 		seen[string(h.seq)] = struct{}{}
 		if spec.Distinct != "" && !m.seen.admit(m, h, spec.Distinct) {
 			p.rejected++
+			m.reject(h)
 			continue
 		}
 		if rank++; rank <= from {
@@ -135,38 +135,44 @@ func (m *merger) appendJoined(out []byte, spec *SearchSpec, ratio float32, byWor
 	return out, p
 }
 
-// weighted is one of the values that joined lists are compared by: a score, or what a sort rule says.
-type weighted struct {
+// shared is one of the values that joined lists are compared by: a score, or what a sort rule says.
+type shared struct {
 	score float64
 	sort  *slot // nil for a score
 }
 
-// weigh lists the values of a hit. A run of rules that judge words is one score; its weight in a hit with several such
-// runs is that of them all, because nodes do not tell the score of each.
-func (m *merger) weigh(dst []weighted, i int32, weight float64) []weighted {
-	h, ranks := &m.hits[i], false
-	for at := h.slots0; at < h.slots1; at++ {
-		switch s := &m.slots[at]; s.rule {
-		case ruleRank, ruleSkipped:
-			if !ranks {
-				dst = append(dst, weighted{score: h.score * weight})
+// share lists the values of a hit, scores times its share. A run of rules that judge words is one score.
+func (m *merger) share(dst []shared, i int32, share float64) []shared {
+	h := &m.hits[i]
+	slots := m.slots[h.slots0:h.slots1]
+	first := len(dst)
+	for at := range slots {
+		switch s := &slots[at]; {
+		case isRank(s):
+			if at == 0 || !isRank(&slots[at-1]) {
+				dst = append(dst, shared{score: h.score * share})
 			}
-			ranks = true
-			continue
-		case ruleVector:
-			dst = append(dst, weighted{score: s.a * weight})
-		case ruleNone, rulePin:
-			continue
-		default:
-			dst = append(dst, weighted{sort: s})
+		case s.rule == ruleVector:
+			dst = append(dst, shared{score: s.a * share})
+		case s.rule != rulePin:
+			dst = append(dst, shared{sort: s})
 		}
-		ranks = false
+	}
+	if h.semantic || len(dst)-first < 3 {
+		return dst // at most one run, whose score is the hit's
+	}
+	details, _ := rawjson.Get(m.legs[h.leg].body[h.from:h.to], "_rankingScoreDetails")
+	scores := runScores(details)
+	for at := first; at < len(dst) && len(scores) > 0; at++ {
+		if dst[at].sort == nil {
+			dst[at].score, scores = scores[0]*share, scores[1:]
+		}
 	}
 	return dst
 }
 
-// compareWeighted is above 0 when a is better.
-func compareWeighted(a, b []weighted) int {
+// compareShared is above 0 when a is better.
+func compareShared(a, b []shared) int {
 	for i := 0; ; i++ {
 		switch {
 		case i == len(a) || i == len(b):

@@ -68,18 +68,18 @@ func TestWordsSufficeOnlyWhenAllHitsOfThePageAreGood(t *testing.T) {
 }
 
 func TestWeightedValuesCompareLikeOnANode(t *testing.T) {
-	sort := func(v float64) weighted { return weighted{sort: &slot{rule: ruleAscending, class: classNumber, a: v}} }
-	score := func(v float64) weighted { return weighted{score: v} }
+	sort := func(v float64) shared { return shared{sort: &slot{rule: ruleAscending, class: classNumber, a: v}} }
+	score := func(v float64) shared { return shared{score: v} }
 	for i, c := range []struct {
-		a, b []weighted
+		a, b []shared
 		want int
 	}{
-		{[]weighted{score(1)}, []weighted{score(1)}, 0}, {[]weighted{score(1)}, []weighted{score(1 - 1e-17)}, 0}, {[]weighted{score(1)}, []weighted{score(0.9)}, 1},
-		{[]weighted{score(1)}, []weighted{score(1), sort(1)}, -1}, {[]weighted{sort(1), score(0.1)}, []weighted{sort(2), score(0.9)}, 1},
-		{[]weighted{sort(2), score(0.1)}, []weighted{sort(2), score(0.9)}, -1}, {[]weighted{score(0)}, []weighted{sort(2)}, -1}, {[]weighted{score(0.1)}, []weighted{sort(2)}, 1},
-		{[]weighted{sort(2)}, []weighted{score(0)}, 1}, {nil, nil, 0},
+		{[]shared{score(1)}, []shared{score(1)}, 0}, {[]shared{score(1)}, []shared{score(1 - 1e-17)}, 0}, {[]shared{score(1)}, []shared{score(0.9)}, 1},
+		{[]shared{score(1)}, []shared{score(1), sort(1)}, -1}, {[]shared{sort(1), score(0.1)}, []shared{sort(2), score(0.9)}, 1},
+		{[]shared{sort(2), score(0.1)}, []shared{sort(2), score(0.9)}, -1}, {[]shared{score(0)}, []shared{sort(2)}, -1}, {[]shared{score(0.1)}, []shared{sort(2)}, 1},
+		{[]shared{sort(2)}, []shared{score(0)}, 1}, {nil, nil, 0},
 	} {
-		if got := compareWeighted(c.a, c.b); got != c.want {
+		if got := compareShared(c.a, c.b); got != c.want {
 			t.Errorf("case %d: %d, want %d", i, got, c.want)
 		}
 	}

@@ -46,11 +46,12 @@ type merger struct {
 
 	memo [memo]ruleMemo
 
-	order  []int32 // slow path: indexes into hits
-	pins   []int32
-	dist   []float64
-	facets facetMerger
-	seen   distinctSet
+	order   []int32 // slow path: indexes into hits
+	rejects [][]byte
+	pins    []int32
+	dist    []float64
+	facets  facetMerger
+	seen    distinctSet
 }
 
 var mergers = sync.Pool{New: func() any { return new(merger) }}
@@ -72,11 +73,12 @@ func (m *merger) release() {
 	clear(m.hits)
 	clear(m.slots)
 	clear(m.edits)
+	clear(m.rejects)
 	m.facets.reset()
 	m.seen.reset()
 	*m = merger{
 		legs: m.legs[:0], hits: m.hits[:0], slots: m.slots[:0], edits: m.edits[:0], text: m.text[:0],
-		order: m.order[:0], pins: m.pins[:0], dist: m.dist[:0], facets: m.facets, seen: m.seen,
+		order: m.order[:0], rejects: m.rejects[:0], pins: m.pins[:0], dist: m.dist[:0], facets: m.facets, seen: m.seen,
 	}
 	mergers.Put(m)
 }

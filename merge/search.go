@@ -11,6 +11,9 @@ import (
 // hitsEnd is what follows the hits in a node's answer.
 const hitsEnd = `],"query":`
 
+// ErrShort says that the legs have too few hits for the page, and may have more.
+var ErrShort = errors.New("too few hits for the page")
+
 // errSlow says that a hit was met whose place depends on hits not seen yet.
 var errSlow = errors.New("hit needs the slow path")
 
@@ -77,6 +80,9 @@ func (m *merger) appendPage(out []byte, spec *SearchSpec) ([]byte, page, error) 
 	begin := len(out)
 	shown := 0
 	for rank := 0; rank < to; {
+		if m.short(spec.LegDepth) {
+			return out, p, ErrShort
+		}
 		h, err := m.pop()
 		if errors.Is(err, errSlow) {
 			m.rewind()
@@ -90,6 +96,7 @@ func (m *merger) appendPage(out []byte, spec *SearchSpec) ([]byte, page, error) 
 		}
 		if spec.Distinct != "" && !m.seen.admit(m, h, spec.Distinct) {
 			p.rejected++
+			m.reject(h)
 			continue
 		}
 		if rank >= from {
@@ -104,6 +111,24 @@ func (m *merger) appendPage(out []byte, spec *SearchSpec) ([]byte, page, error) 
 		rank++
 	}
 	return out, p, nil
+}
+
+// short reports whether a leg is used up that may have more hits than it was asked for.
+func (m *merger) short(depth int) bool {
+	if depth <= 0 {
+		return false
+	}
+	for i := range m.legs {
+		if l := &m.legs[i]; l.ended && l.head == len(l.run) && l.next < 0 && int(l.count) >= depth {
+			return true
+		}
+	}
+	return false
+}
+
+// reject remembers a hit that is left out, because facet counts lose its values.
+func (m *merger) reject(h *hit) {
+	m.rejects = append(m.rejects, m.legs[h.leg].body[h.from:h.to])
 }
 
 // pop takes the best hit of all legs; nil when they are used up.
@@ -158,7 +183,9 @@ func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error
 			slowest, performance = l.millis, l.performance
 		}
 	}
-	total = max(total-p.rejected, 0)
+	if total = max(total-p.rejected, 0); spec.Total != nil {
+		total = *spec.Total
+	}
 	if spec.Query != nil {
 		query = spec.Query
 	}
@@ -172,7 +199,7 @@ func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error
 	out = appendRaw(out, `,"queryVector":`, vector)
 	out = appendInt(out, `,"processingTimeMs":`, millis)
 	out = appendTotals(out, spec, total)
-	if spec.HasFacets {
+	if spec.HasFacets && m.hasFacets(spec.Count) {
 		var err error
 		if out, err = m.appendFacets(out, spec, total); err != nil {
 			return nil, err
@@ -187,6 +214,53 @@ func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error
 		out = appendInt(out, `,"semanticHitCount":`, p.semantic)
 	}
 	return append(out, '}'), nil
+}
+
+// Totals is how many documents the legs count together.
+func Totals(legs [][]byte) (n int64, err error) {
+	m := newMerger()
+	defer m.release()
+	m.addLegs(legs)
+	if err := m.readTails(); err != nil {
+		return 0, err
+	}
+	return m.totals(), nil
+}
+
+// Size is how many hits a leg gave, and what it counts.
+type Size struct {
+	Hits  int
+	Total int64
+}
+
+// Sizes gives them for all legs.
+func Sizes(legs [][]byte) ([]Size, error) {
+	m := newMerger()
+	defer m.release()
+	m.addLegs(legs)
+	if err := m.readAll(); err != nil {
+		return nil, err
+	}
+	out := make([]Size, len(m.legs))
+	for i := range m.legs {
+		out[i] = Size{int(m.legs[i].count), m.legs[i].total}
+	}
+	return out, nil
+}
+
+// readTails reads what follows the hits of all legs.
+func (m *merger) readTails() error {
+	for i := range m.legs {
+		l := &m.legs[i]
+		err := l.open("hits")
+		if err == nil {
+			err = l.tail(hitsEnd)
+		}
+		if err != nil {
+			return &LegError{Leg: i, Err: err}
+		}
+	}
+	return nil
 }
 
 // appendTotals appends the members that differ between the two ways of asking for a page.

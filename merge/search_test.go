@@ -228,7 +228,7 @@ func TestTotalsAddAndPagesAreCut(t *testing.T) {
 
 func TestAnswerHasTheMembersOfARealOneInOrder(t *testing.T) {
 	l := `{"hits":[{"id":1,"_miroir_seq":"1"}],"query":"a\"b","queryVector":[0.1,2e-3],"processingTimeMs":4,"limit":1,"offset":0,` +
-		`"estimatedTotalHits":1,"requestUid":"theirs","metadata":{"indexUid":"i7"},"performanceDetails":{"search":"4ms"},"semanticHitCount":1}`
+		`"estimatedTotalHits":1,"facetDistribution":{},"facetStats":{},"requestUid":"theirs","metadata":{"indexUid":"i7"},"performanceDetails":{"search":"4ms"},"semanticHitCount":1}`
 	spec := &SearchSpec{Limit: 5, RequestUID: "ours", Metadata: []byte(`{"indexUid":"movies"}`), IndexUID: "movies", SemanticHits: true, HasFacets: true}
 	out, _ := search(t, spec, l)
 	want := `{"indexUid":"movies","hits":[{"id":1}],"query":"a\"b","queryVector":[0.1,2e-3],"processingTimeMs":4,"limit":5,"offset":0,` +

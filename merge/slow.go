@@ -26,6 +26,8 @@ const (
 func (m *merger) rewind() {
 	m.hits, m.slots, m.edits = m.hits[:0], m.slots[:0], m.edits[:0]
 	m.seen.reset()
+	clear(m.rejects)
+	m.rejects = m.rejects[:0]
 	for i := range m.legs {
 		l := &m.legs[i]
 		*l = leg{body: l.body, index: l.index, next: -1, run: l.run[:0]}
@@ -70,11 +72,13 @@ func (m *merger) appendSlow(out []byte, spec *SearchSpec) ([]byte, page, error) 
 		}
 	}
 	m.refine(m.order, 0, total < wholeMetres)
+	from, to := spec.window()
 	if spec.Distinct != "" {
-		p.rejected = m.dedupe(spec.Distinct)
+		if p.rejected = m.dedupe(spec.Distinct, spec.LegDepth, to); p.rejected < 0 {
+			return out, p, ErrShort
+		}
 	}
 	m.insertPins()
-	from, to := spec.window()
 	for i := from; i < min(to, len(m.order)); i++ {
 		if i > from {
 			out = append(out, ',')
@@ -279,15 +283,26 @@ func (m *merger) insertPins() {
 	}
 }
 
-// dedupe drops from the order all hits that show a value of the attribute again, and returns how many.
-func (m *merger) dedupe(attribute string) int64 {
-	kept := m.order[:0]
+// dedupe drops from the order all hits that show a value of the attribute again, and returns how many; -1 when a leg
+// that may have more than depth hits is used up before the page ends at to.
+func (m *merger) dedupe(attribute string, depth, to int) int64 {
+	left := make([]int32, len(m.legs))
 	for _, i := range m.order {
-		if m.seen.admit(m, &m.hits[i], attribute) {
+		left[m.hits[i].leg]++
+	}
+	kept := m.order[:0]
+	all := len(m.order)
+	for _, i := range m.order {
+		h := &m.hits[i]
+		if m.seen.admit(m, h, attribute) {
 			kept = append(kept, i)
+		} else if len(kept) < to {
+			m.reject(h)
+		}
+		if left[h.leg]--; left[h.leg] == 0 && depth > 0 && int(m.legs[h.leg].count) >= depth && len(kept) < to {
+			return -1
 		}
 	}
-	rejected := len(m.order) - len(kept)
 	m.order = kept
-	return int64(rejected)
+	return int64(all - len(kept))
 }

@@ -50,12 +50,19 @@ type SearchSpec struct {
 	// SemanticHits says that the answer has `semanticHitCount`, counted on the final page.
 	SemanticHits bool
 	// Distinct names the attribute of which every value may be shown once; the first hit in final order
-	// wins. Empty means none. The value is read from the hit, so the legs must have been asked for it, and for
-	// more hits than Depth where duplicates across legs are likely. Totals lose the duplicates that were met;
-	// facet counts do not.
+	// wins. Empty means none. The value is read from the hit, so the legs must have been asked for it. Unless
+	// Total is set, totals lose the duplicates that were met; facet counts lose them too.
 	Distinct string
+	// LegDepth is how many hits each leg was asked for where that may be too few, because duplicates drop out; 0
+	// where it is enough. A merge that runs out of hits before the page is full fails with ErrShort.
+	LegDepth int
+	// Total is the total, where it is known better than from the legs.
+	Total *int64
+	// Count says what facets are counted from, where that is not the legs.
+	Count *FacetSource
 
-	// HasFacets says that the answer has `facetDistribution` and `facetStats`, even if empty.
+	// HasFacets says that the answer has `facetDistribution` and `facetStats`, even if empty, if the legs have them:
+	// for an empty list of facets only old nodes do.
 	HasFacets bool
 	// FacetOrder gives the order of one facet's values; nil means Alpha for all.
 	FacetOrder func(facet string) Order
@@ -74,6 +81,14 @@ type SearchSpec struct {
 	// IndexUID is written as the first member, `indexUid`, when it is not empty: the form of one result of
 	// a multi-search.
 	IndexUID string
+}
+
+// FacetSource are answers and documents that facets are counted from.
+type FacetSource struct {
+	// Plus are answers whose counts are added, Minus those whose counts are taken off.
+	Plus, Minus [][]byte
+	// More are documents that count once more, Less documents that count once less.
+	More, Less [][]byte
 }
 
 // window returns which global ranks are shown: [from, to).

@@ -107,12 +107,12 @@ func (m *merger) editMetadata(l *leg) {
 // editFacets cuts reserved facets and values beyond the client's bound.
 func (m *merger) editFacets(spec *SearchSpec, l *leg) error {
 	f := &m.facets
-	if err := f.collect(l); err != nil {
+	if err := f.collect(l, false); err != nil {
 		return err
 	}
 	slices.SortFunc(f.stats, func(a, b facetPart) int { return compareNames(a.name, b.name) })
 	if l.stats != nil {
-		if err := m.cutNested(cap(l.body)-cap(l.stats), l.stats); err != nil {
+		if err := m.cutMembers(cap(l.body)-cap(l.stats), l.stats, reserved, nil); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,10 @@ func rounded(by float64) func(path string, got, want any) bool {
 // names are those of docs/equivalence.md.
 var Sharded = append([]Loosening{
 	{"distinct-total", asks(`"distinct":`), estimate},
-	{"threshold-total", asks(`"rankingScoreThreshold":`), estimate},
+	{"distinct-facets", asks(`"distinct":`), facets},
+	{"threshold-total", asks(`"rankingScoreThreshold":`), func(path string, got, want any) bool {
+		return estimate(path, got, want) || path == "totalHits" || path == "totalPages" || facets(path, got, want) || strings.HasPrefix(path, "facetHits")
+	}},
 	{"federated-distinct", both(asks(`"distinct":`), asks(`"federation":{`)), func(path string, _, _ any) bool {
 		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
 	}},
@@ -49,6 +52,14 @@ var Sharded = append([]Loosening{
 	}},
 	{"typo-maximum", asks(`"showRankingScore`), func(path string, _, _ any) bool { return hitTypo.MatchString(path) || hitScore.MatchString(path) }},
 }, Always...)
+
+// DistinctSetting is what holds where the settings name a distinct attribute.
+var DistinctSetting = []Loosening{{"distinct-total", always, estimate}, {"distinct-facets", always, facets}}
+
+// facets are the counts of one list.
+func facets(path string, _, _ any) bool {
+	return strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
+}
 
 // estimate is the total of one list, or of one of several.
 func estimate(path string, _, _ any) bool {
