@@ -73,11 +73,9 @@ func (ch *change) execute(rec *record) outcome {
 	case opExport:
 		return ch.export(rec)
 	case opDump:
-		d := *rec.task.Details
-		d.DumpUID = api.Some(ch.core.now().Format("20060102-150405000"))
-		return outcome{details: &d}
+		return ch.dump(rec)
 	case opSnapshot:
-		return outcome{}
+		return ch.snapshot()
 	default:
 		return failed(api.Internal("unknown task " + string(op.Kind)))
 	}

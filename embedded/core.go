@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +75,11 @@ func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 	}
 	c.compressor.Vary = vary()
 	if o.Dir != "" {
+		if o.ImportSnapshot != "" {
+			if err := importSnapshot(o.ImportSnapshot, o.Dir); err != nil {
+				return nil, fmt.Errorf("import snapshot: %w", err)
+			}
+		}
 		s, err := openStore(o.Dir)
 		if err != nil {
 			return nil, err
@@ -81,6 +87,12 @@ func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 		c.store = s
 		if err := c.load(); err != nil {
 			s.close()
+			return nil, err
+		}
+	}
+	if o.ImportDump != "" && len(c.indexes) == 0 && c.nextTask == 0 {
+		if err := c.importDump(o.ImportDump); err != nil {
+			c.close()
 			return nil, err
 		}
 	}
@@ -109,11 +121,12 @@ func (c *core) start() {
 	c.paused, c.stopping = false, false
 	c.quit, c.done = make(chan struct{}), make(chan struct{})
 	c.outside = newOutside()
+	quit, done := c.quit, c.done // the loop may begin after a stop and another start
 	c.mu.Unlock()
 	if c.store != nil {
 		c.store.start()
 	}
-	go c.work()
+	go c.work(quit, done)
 	c.poke()
 }
 

@@ -78,7 +78,7 @@ type fedPage struct {
 
 func fedPageOf(f *api.Federation) fedPage {
 	p := fedPage{page: 1, perPage: api.DefaultSearchLimit, offset: f.Offset, limit: f.Limit}
-	p.offset, p.limit = min(p.offset, beyond), min(p.limit, beyond)
+	p.offset, p.limit = min(p.offset, deepest), min(p.limit, deepest)
 	if p.paged = f.Page != nil || f.HitsPerPage != nil; !p.paged {
 		return p
 	}
@@ -88,19 +88,12 @@ func fedPageOf(f *api.Federation) fedPage {
 	if f.HitsPerPage != nil {
 		p.perPage = *f.HitsPerPage
 	}
-	p.limit = min(p.perPage, beyond)
-	p.offset = beyond
-	if n := max(p.page-1, 0); p.limit == 0 || n <= beyond/p.limit {
-		p.offset = n * p.limit
-	}
+	p.limit, p.offset = min(p.perPage, deepest), pageStart(p.page, min(p.perPage, deepest))
 	if p.page == 0 {
 		p.limit = 0
 	}
 	return p
 }
-
-// beyond is more hits than any list has, and small enough to be added.
-const beyond = 1 << 40
 
 func (p fedPage) result(f *api.Federation, total int) *engine.Result {
 	res := &engine.Result{Offset: f.Offset, Limit: f.Limit, Total: total, Paged: p.paged, Page: p.page, HitsPerPage: p.perPage}

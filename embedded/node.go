@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,11 @@ type Options struct {
 	Window time.Duration
 	// MaxPayload is the greatest accepted body in bytes, 100 MiB by default.
 	MaxPayload int64
+	// DumpDir and SnapshotDir are where tasks of these kinds write files; with a Dir they are its directories dumps and
+	// snapshots by default, without one there are none.
+	DumpDir, SnapshotDir string
+	// ImportDump and ImportSnapshot name a file to begin with, where the node holds nothing yet.
+	ImportDump, ImportSnapshot string
 	// WebhookURL hears about finished tasks, as a webhook that clients cannot change; WebhookAuthorization is its header.
 	WebhookURL, WebhookAuthorization string
 	// Even leaves out what makes real servers leak: their ranking scores depend on what else is in the index, because
@@ -55,6 +61,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxPayload <= 0 {
 		o.MaxPayload = 100 << 20
+	}
+	if o.Dir != "" && o.DumpDir == "" {
+		o.DumpDir = filepath.Join(o.Dir, "dumps")
+	}
+	if o.Dir != "" && o.SnapshotDir == "" {
+		o.SnapshotDir = filepath.Join(o.Dir, "snapshots")
 	}
 	if o.Logger == nil {
 		silent := logrus.New()

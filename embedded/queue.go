@@ -117,18 +117,18 @@ func saveNewTask(tx *bolt.Tx, rec *record) error {
 }
 
 // work is the one goroutine that carries out tasks.
-func (c *core) work() {
-	defer close(c.done)
+func (c *core) work(quit, done chan struct{}) {
+	defer close(done)
 	for {
 		select {
-		case <-c.quit:
+		case <-quit:
 			return
 		case <-c.wake:
 		}
 		if c.opt.Window > 0 && c.hasWork() {
 			timer := time.NewTimer(c.opt.Window)
 			select {
-			case <-c.quit:
+			case <-quit:
 				timer.Stop()
 				return
 			case <-timer.C:

@@ -103,6 +103,16 @@ func listKeys(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	c := r.core
+	all := c.newestKeys()
+	views := make([]keyView, len(all))
+	for i, k := range all {
+		views[i] = c.keyView(k)
+	}
+	return ok(cut(views, offset, limit))
+}
+
+// newestKeys lists all keys, those first that were made last.
+func (c *core) newestKeys() []*apiKey {
 	c.mu.RLock()
 	all := make([]*apiKey, 0, len(c.keys))
 	for _, k := range c.keys {
@@ -115,11 +125,7 @@ func listKeys(r *request) (*reply, *api.Error) {
 		}
 		return b.Order - a.Order
 	})
-	views := make([]keyView, len(all))
-	for i, k := range all {
-		views[i] = c.keyView(k)
-	}
-	return ok(cut(views, offset, limit))
+	return all
 }
 
 // keyOfPath finds a key by uid or by value.

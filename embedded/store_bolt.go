@@ -74,8 +74,9 @@ func openStore(dir string) (*store, error) {
 func (s *store) start() {
 	s.mu.Lock()
 	s.quit, s.done = make(chan struct{}), make(chan struct{})
+	quit, done := s.quit, s.done // the loop may begin after a stop
 	s.mu.Unlock()
-	go s.commitLoop()
+	go s.commitLoop(quit, done)
 }
 
 // stop ends the commit loop; what waits is refused.
@@ -123,10 +124,7 @@ func (s *store) take() []*submission {
 	return all
 }
 
-func (s *store) commitLoop() {
-	s.mu.Lock()
-	quit, done := s.quit, s.done
-	s.mu.Unlock()
+func (s *store) commitLoop(quit, done chan struct{}) {
 	defer close(done)
 	for {
 		select {

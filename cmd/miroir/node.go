@@ -10,8 +10,8 @@ import (
 )
 
 func (p *program) nodeCommand() *cobra.Command {
-	var addr, dir, key, level string
-	var even bool
+	var o embedded.Options
+	var level string
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Run one embedded node, a small stand-in for a Meilisearch server",
@@ -24,7 +24,8 @@ func (p *program) nodeCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			n, err := embedded.Start(embedded.Options{Addr: addr, Dir: dir, MasterKey: key, Even: even, Logger: log})
+			o.Logger = log
+			n, err := embedded.Start(o)
 			if err != nil {
 				return fmt.Errorf("start the node: %w", err)
 			}
@@ -36,10 +37,14 @@ func (p *program) nodeCommand() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&addr, "http-addr", "127.0.0.1:7701", "where the node listens")
-	fs.StringVar(&dir, "db-path", "", "directory of its data; empty for memory")
-	fs.StringVar(&key, "master-key", "", "key that every request must show; empty for none")
-	fs.BoolVar(&even, "even-scores", false, "let ranking scores of several nodes compare, which those of real servers do not")
+	fs.StringVar(&o.Addr, "http-addr", "127.0.0.1:7701", "where the node listens")
+	fs.StringVar(&o.Dir, "db-path", "", "directory of its data; empty for memory")
+	fs.StringVar(&o.MasterKey, "master-key", "", "key that every request must show; empty for none")
+	fs.BoolVar(&o.Even, "even-scores", false, "let ranking scores of several nodes compare, which those of real servers do not")
+	fs.StringVar(&o.DumpDir, "dump-dir", "", "where dumps are written; below --db-path when empty")
+	fs.StringVar(&o.SnapshotDir, "snapshot-dir", "", "where snapshots are written; below --db-path when empty")
+	fs.StringVar(&o.ImportDump, "import-dump", "", "dump to begin with, where nothing is stored yet")
+	fs.StringVar(&o.ImportSnapshot, "import-snapshot", "", "snapshot to begin with, where nothing is stored yet")
 	fs.StringVar(&level, "log-level", "warn", "off, error, warn, info, debug or trace")
 	return cmd
 }

@@ -1,0 +1,77 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"github.com/miroir-search/miroir/embedded"
+)
+
+// fill puts something of everything into a node.
+func (c *client) fill() {
+	c.task("PATCH", "/indexes/films/settings", `{"sortableAttributes":["n"],"embedders":{"m":{"source":"userProvided","dimensions":2}}}`)
+	c.task("POST", "/indexes/films/documents", `[{"id":3,"n":1,"_vectors":{"m":[1,0]}},{"id":1,"n":2,"_vectors":{"m":[0,1]}},{"id":2}]`)
+	c.task("POST", "/indexes", `{"uid":"empty","primaryKey":"key"}`)
+	c.want("PATCH", "/experimental-features", `{"chatCompletions":true,"network":true}`, 200, "")
+	c.want("PATCH", "/chats/a/settings", `{"apiKey":"a secret of the chat"}`, 200, "")
+	c.want("POST", "/keys", `{"uid":"6062abda-a5aa-4414-ac91-ecd7944c0f8d","name":"n","actions":["search"],"indexes":["films"],"expiresAt":null}`, 201, "")
+	c.want("POST", "/webhooks", `{"url":"http://127.0.0.1:1/"}`, 201, "")
+}
+
+// views are what must be the same afterwards.
+var views = []string{"/indexes", "/indexes/films/settings", "/indexes/films/documents?retrieveVectors=true", "/indexes/films/stats",
+	"/experimental-features", "/chats/a/settings", "/keys", "/webhooks", "/indexes/empty"}
+
+func (c *client) seen() []string {
+	out := make([]string, len(views))
+	for i, path := range views {
+		_, out[i] = c.send("GET", path, "")
+	}
+	return out
+}
+
+func TestADumpFillsAnotherNode(t *testing.T) {
+	const key = "the master key of both"
+	dumps := t.TempDir()
+	c := start(t, embedded.Options{DumpDir: dumps, MasterKey: key})
+	c.key = key
+	c.fill()
+	want := c.seen()
+	done := c.task("POST", "/dumps", "")
+	var d struct{ DumpUID string }
+	if err := json.Unmarshal(done.Details, &d); err != nil || done.Status != "succeeded" || d.DumpUID == "" {
+		t.Fatalf("%+v: %v", done, err)
+	}
+	file := filepath.Join(dumps, d.DumpUID+".dump")
+	for _, dir := range []string{"", t.TempDir()} {
+		other := start(t, embedded.Options{Dir: dir, MasterKey: key, ImportDump: file})
+		other.key = key
+		for restart := range 2 {
+			for i, got := range other.seen() {
+				if got != want[i] {
+					t.Errorf("%s after %d restarts\ngot  %s\nwant %s", views[i], restart, got, want[i])
+				}
+			}
+			if err := other.node.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestASnapshotIsANodeAgain(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, embedded.Options{Dir: dir})
+	c.task("POST", "/indexes/films/documents", `[{"id":3},{"id":1}]`)
+	c.done(c.task("POST", "/snapshots", ""), "succeeded", "")
+	other := start(t, embedded.Options{Dir: t.TempDir(), ImportSnapshot: filepath.Join(dir, "snapshots", "data.ms.snapshot")})
+	other.want("GET", "/indexes/films/documents", "", 200, `{"results":[{"id":3},{"id":1}],"offset":0,"limit":20,"total":2}`)
+}
+
+func TestANodeWithoutADirectoryWritesNoFiles(t *testing.T) {
+	c := start(t, embedded.Options{})
+	c.failed(c.task("POST", "/dumps", ""), "miroir_not_supported", "this embedded node has no directory for dumps")
+	c.failed(c.task("POST", "/snapshots", ""), "miroir_not_supported",
+		"this embedded node keeps nothing on disk, so there is nothing to take a snapshot of")
+}
