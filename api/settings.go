@@ -170,7 +170,7 @@ func (s *Settings) Apply(p *SettingsPatch) *Error {
 	p.DisplayedAttributes.Apply(&n.DisplayedAttributes, def.DisplayedAttributes)
 	p.SearchableAttributes.Apply(&n.SearchableAttributes, def.SearchableAttributes)
 	n.DisplayedAttributes = wildcard(n.DisplayedAttributes)
-	n.SearchableAttributes = wildcard(n.SearchableAttributes)
+	n.SearchableAttributes = firstOfEach(wildcard(n.SearchableAttributes))
 	p.FilterableAttributes.Apply(&n.FilterableAttributes, def.FilterableAttributes)
 	p.SortableAttributes.Apply(&n.SortableAttributes, def.SortableAttributes)
 	p.RankingRules.Apply(&n.RankingRules, def.RankingRules)
@@ -217,6 +217,17 @@ func wildcard(list []string) []string {
 		return []string{"*"}
 	}
 	return list
+}
+
+// firstOfEach drops what was there already.
+func firstOfEach(list []string) []string {
+	out := make([]string, 0, len(list))
+	for _, name := range list {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func applyPointer[T any](o Opt[T], dst **T) {

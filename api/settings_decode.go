@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ var settingTable = []Setting{
 		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.SortableAttributes, Set) },
 		func(s *Settings) any { return s.SortableAttributes }),
 	setting("foreignKeys", "foreign-keys", "PUT", "foreign_keys",
-		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.ForeignKeys, RawJSON) },
+		func(p *SettingsPatch, c string) Into { return OptOf(c, &p.ForeignKeys, readForeignKeys) },
 		func(*Settings) any { return []string{} }),
 	setting("rankingRules", "ranking-rules", "PUT", "ranking_rules",
 		func(p *SettingsPatch, c string) Into {
@@ -174,6 +175,23 @@ func (p *SettingsPatch) check(on func(feature string) bool) *Error {
 			"ranking rules.")
 	}
 	return checkEmbedders(p.Embedders.Value())
+}
+
+// readForeignKeys checks the form of foreign keys and keeps their text.
+func readForeignKeys(code string, dst *json.RawMessage) Into {
+	read := func(code string, v *Value) Into {
+		return func(in Value, at At) *Error {
+			var index, field string
+			*v = in
+			return DecodeObject(in, at, code, []Field{{Name: "foreignIndexUid", Into: Text(code, &index), Required: true},
+				{Name: "fieldName", Into: Text(code, &field), Required: true}})
+		}
+	}
+	return func(v Value, at At) *Error {
+		var list []Value
+		*dst = v.append(nil)
+		return List(read)(code, &list)(v, at)
+	}
 }
 
 func wildcardInto(code string, dst *Opt[[]string]) Into {

@@ -210,6 +210,11 @@ func (c *core) tenant(token string) (a access, err *api.Error, isToken bool) {
 	var claims tenantClaims
 	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithValidMethods([]string{"HS256", "HS384", "HS512"}))
 	raw := rawClaims{}
+	for part := range strings.SplitSeq(token, ".") {
+		if len(part)%4 == 1 {
+			return a, api.Errorf("invalid_api_key", "Could not decode tenant token, Base64 error: Invalid input length: %d.", len(part)), true
+		}
+	}
 	if _, _, e := parser.ParseUnverified(token, &raw); e != nil {
 		return a, nil, false //nolint:nilerr // no tenant token, so it is tried as a key
 	}
@@ -233,6 +238,10 @@ func (c *core) tenant(token string) (a access, err *api.Error, isToken bool) {
 	}
 	if key == nil {
 		return a, api.InvalidAPIKey(), true
+	}
+	if claims.SearchRules == nil {
+		return a, api.Errorf("invalid_api_key", "Could not decode tenant token, JSON error: missing field `searchRules` at line 1 column %d.",
+			len(raw.text)), true
 	}
 	rules, e := parseRules(claims.SearchRules)
 	if e != nil {

@@ -38,7 +38,7 @@ func (ch *change) update(rec *record) outcome {
 		delete(c.indexes, x.uid)
 		c.mu.Unlock()
 		next.uid = *op.NewIndex
-		ch.renameTasks(map[string]string{x.uid: next.uid}, rec.task.UID)
+		ch.renameTasks(map[string]string{x.uid: next.uid, next.uid: x.uid}, rec.task.UID)
 	}
 	ch.put(next)
 	return outcome{details: rec.task.Details}
@@ -72,12 +72,11 @@ func (ch *change) swap(rec *record) outcome {
 	for _, s := range op.Swaps {
 		a, b := s.Indexes[0], s.Indexes[1]
 		x, y := c.indexes[a], c.indexes[b]
-		names[a] = b
+		names[a], names[b] = b, a
 		delete(c.indexes, a)
 		c.indexes[b] = ch.renamed(x, b)
 		if !s.Rename {
 			c.indexes[a] = ch.renamed(y, a)
-			names[b] = a
 		}
 	}
 	c.mu.Unlock()
@@ -100,14 +99,38 @@ func (ch *change) renameTasks(names map[string]string, before uint32) {
 	defer c.mu.Unlock()
 	for _, uid := range c.order {
 		rec := c.records[uid]
-		if uid >= before || rec.task.IndexUID == nil || rec.op != nil {
+		if uid >= before || rec.op != nil {
 			continue
 		}
-		if to, ok := names[*rec.task.IndexUID]; ok {
-			task := *rec.task
-			task.IndexUID = &to
+		task, changed := *rec.task, false
+		if task.IndexUID != nil {
+			if to, ok := names[*task.IndexUID]; ok {
+				task.IndexUID, changed = &to, true
+			}
+		}
+		if task.Details != nil && task.Details.Swaps.IsSet() {
+			task.Details, changed = renamedSwaps(task.Details, names), true
+		}
+		if changed {
 			c.records[uid] = &record{task: &task}
 			ch.ended = append(ch.ended, c.records[uid])
 		}
 	}
+}
+
+// renamedSwaps lets the details of an earlier swap follow its indexes to their new names.
+func renamedSwaps(d *api.Details, names map[string]string) *api.Details {
+	out := *d
+	list := make([]api.Swap, len(d.Swaps.Value()))
+	for i, s := range d.Swaps.Value() {
+		list[i] = api.Swap{Indexes: make([]string, len(s.Indexes)), Rename: s.Rename}
+		for j, uid := range s.Indexes {
+			if to, ok := names[uid]; ok {
+				uid = to
+			}
+			list[i].Indexes[j] = uid
+		}
+	}
+	out.Swaps = api.Some(list)
+	return &out
 }

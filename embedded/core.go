@@ -75,10 +75,8 @@ func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 	}
 	c.compressor.Vary = vary()
 	if o.Dir != "" {
-		if o.ImportSnapshot != "" {
-			if err := importSnapshot(o.ImportSnapshot, o.Dir); err != nil {
-				return nil, fmt.Errorf("import snapshot: %w", err)
-			}
+		if err := importSnapshot(o.ImportSnapshot, o.Dir); err != nil {
+			return nil, fmt.Errorf("import snapshot: %w", err)
 		}
 		s, err := openStore(o.Dir)
 		if err != nil {

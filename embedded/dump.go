@@ -339,6 +339,9 @@ func (ch *change) snapshot() outcome {
 
 // importSnapshot puts a snapshot where the store will be opened. A directory that holds one already keeps it.
 func importSnapshot(name, dir string) error {
+	if name == "" {
+		return nil
+	}
 	to := filepath.Join(dir, "node.db")
 	if _, err := os.Stat(to); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,6 +67,12 @@ func export(r *request) (*reply, *api.Error) {
 	if indexes != nil {
 		o.Indexes = *indexes
 	}
+	for _, pattern := range sortedKeys(o.Indexes) {
+		if badIndexPattern(pattern) != "" {
+			return nil, api.Invalid("bad_request", api.At{}.Key("indexes"), "the key "+api.QuoteJSON(pattern)+" could not be deserialized into the "+
+				"key type `meilisearch_types::index_uid_pattern::IndexUidPattern`")
+		}
+	}
 	t, err := r.core.enqueue(api.Export, &operation{Kind: opExport, Export: o}, o.details(o.Indexes), nil)
 	if err != nil {
 		return nil, err
@@ -96,19 +103,29 @@ func payloadSize(dst *uint64) api.Into {
 	}
 }
 
+// parseSize reads a number of bytes with a unit such as kB or MiB.
 func parseSize(text string) (uint64, string) {
-	end := strings.LastIndexAny(text, "0123456789.") + 1
+	end := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789.", r) })
+	if end < 0 {
+		end = len(text)
+	}
 	n, err := strconv.ParseFloat(text[:end], 64)
-	if err != nil {
-		return 0, "the value `" + text + "` is not a number"
-	}
 	unit := strings.ToLower(strings.TrimSpace(text[end:]))
-	scale, known := map[string]float64{"": 1, "b": 1, "k": 1e3, "kb": 1e3, "kib": 1 << 10, "m": 1e6, "mb": 1e6, "mib": 1 << 20,
-		"g": 1e9, "gb": 1e9, "gib": 1 << 30}[unit]
-	if !known || n < 0 {
-		return 0, "the unit of `" + text + "` is incorrect"
+	if err != nil && text != "" {
+		return 0, fmt.Sprintf("the character '%c' is not a number", []rune(text)[0])
 	}
-	return uint64(n * scale), ""
+	power := strings.IndexByte("kmgtpe", append([]byte(unit), 'x')[0]) + 1
+	base := 1000.0
+	if power > 0 {
+		unit = unit[1:]
+		if rest, binary := strings.CutPrefix(unit, "i"); binary {
+			unit, base = rest, 1024
+		}
+	}
+	if unit != "" && unit != "b" {
+		return 0, fmt.Sprintf("the character '%c' is incorrect ('B', 'b' or no character or no character is expected)", []rune(unit)[0])
+	}
+	return uint64(n * math.Pow(base, float64(power))), ""
 }
 
 // details of the task, with the key cut.

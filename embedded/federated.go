@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
@@ -24,7 +26,7 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 	}
 	for _, facets := range f.FacetsByIndex {
 		if !slices.ContainsFunc(m.Queries, func(q api.MultiQuery) bool { return q.IndexUID == facets.IndexUID }) {
-			if err := unusedFacets(r, facets.IndexUID); err != nil {
+			if err := unusedFacets(r, facets); err != nil {
 				return nil, err
 			}
 		}
@@ -106,14 +108,20 @@ func (p fedPage) result(f *api.Federation, total int) *engine.Result {
 	return res
 }
 
-// unusedFacets is the error of wanting facets of an index that no query searches.
-func unusedFacets(r *request, uid string) *api.Error {
-	inside := "Inside `.federation.facetsByIndex." + uid + "`: "
-	note := "\n - Note: index `" + uid + "` is not used in queries"
-	if _, err := r.core.lookup(uid); err != nil {
-		return api.NewError(err.Code, inside+err.Message+note).WithStatus(http.StatusBadRequest)
+// unusedFacets is the error of wanting facets of an index that no query searches, and that would be wrong there.
+func unusedFacets(r *request, wanted api.IndexFacets) *api.Error {
+	uid := wanted.IndexUID
+	x, err := r.core.lookup(uid)
+	if err == nil {
+		if _, _, bad := x.engine.Facets(wanted.Facets, roaring.New()); bad != nil {
+			err = engineError("", bad)
+		}
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	return api.NewError(err.Code, "Inside `.federation.facetsByIndex."+uid+"`: "+err.Message+"\n - Note: index `"+uid+
+		"` is not used in queries").WithStatus(http.StatusBadRequest)
 }
 
 // checkFederation refuses what cannot be said inside a query of a federated search.
@@ -140,6 +148,11 @@ func (c *core) checkFederation(m *api.MultiSearch) *api.Error {
 			return insideQuery(i, api.NewError("invalid_multi_search_query_facets", "Using facet options is not allowed in federated "+
 				"queries.\n - Hint: remove `facets` from the query or remove `federation` from the request\n - Hint: pass "+
 				"`federation.facetsByIndex."+q.IndexUID+": "+debugList(q.Facets)+"` for facets in federated search"))
+		}
+		if q.Personalize != nil {
+			return insideQuery(i, api.NewError("invalid_multi_search_query_personalization", "Using `.personalize` is not allowed in federated "+
+				"queries.\n - Hint: remove `personalize` from the query or remove `federation` from the request\n - Hint: pass "+
+				"`federation.personalize` for personalization in federated search"))
 		}
 		if q.ShowPerformanceDetails {
 			return insideQuery(i, api.NewError("invalid_multi_search_query_show_performance_details", "Using `.showPerformanceDetails` is not "+

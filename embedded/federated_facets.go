@@ -99,7 +99,7 @@ func (fed *federation) countFacets() *api.Error {
 		}
 		dist, stats, err := in.x.engine.Facets(wanted.Facets, in.candidates)
 		if err != nil {
-			return engineError("", err).Prefixed("Inside `.federation.facetsByIndex." + wanted.IndexUID + "`: ")
+			return insideQuery(in.first, engineError("", err).Prefixed("Inside `.federation.facetsByIndex."+wanted.IndexUID+"`: "))
 		}
 		in.facets = &engine.Result{FacetDistribution: dist, FacetStats: stats}
 	}

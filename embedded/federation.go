@@ -24,9 +24,10 @@ type fedHit struct {
 type fedIndex struct {
 	uid        string
 	x          *index
-	hits       []fedHit
+	lists      [][]fedHit // by query
 	candidates *roaring.Bitmap
 	facets     *engine.Result // nil where none are wanted
+	first      int            // the first query that searches the index
 }
 
 // federation gathers the hits of the queries of one federated search.
@@ -57,7 +58,7 @@ func (fed *federation) run(i int, query *api.MultiQuery) *api.Error {
 	}
 	in := fed.indexes[query.IndexUID]
 	if in == nil {
-		in = &fedIndex{uid: query.IndexUID, x: x, candidates: roaring.New()}
+		in = &fedIndex{uid: query.IndexUID, x: x, candidates: roaring.New(), first: i}
 		fed.indexes[query.IndexUID] = in
 	}
 	in.candidates.Or(res.Candidates)
@@ -73,9 +74,11 @@ func (fed *federation) run(i int, query *api.MultiQuery) *api.Error {
 	if o := query.Options; o != nil {
 		weight = o.Weight
 	}
+	list := make([]fedHit, len(res.Hits))
 	for h := range res.Hits {
-		in.hits = append(in.hits, fedHit{&res.Hits[h], i, in, weight})
+		list[h] = fedHit{&res.Hits[h], i, in, weight}
 	}
+	in.lists = append(in.lists, list)
 	return nil
 }
 
@@ -87,22 +90,39 @@ func (fed *federation) total() int {
 	return sum
 }
 
-func compareFedHits(a, b fedHit) int {
-	return engine.CompareScores(a.hit.Scores, a.weight, b.hit.Scores, b.weight)
+// mergeLists joins lists that are in order, each of one query or one index. Ties are given to the earlier query. The
+// order inside a list is kept, whatever the comparison says about its hits.
+func mergeLists(lists [][]fedHit) []fedHit {
+	var out []fedHit
+	for {
+		best := -1
+		for i, list := range lists {
+			if len(list) > 0 && (best < 0 || comesBefore(list[0], lists[best][0])) {
+				best = i
+			}
+		}
+		if best < 0 {
+			return out
+		}
+		out, lists[best] = append(out, lists[best][0]), lists[best][1:]
+	}
+}
+
+func comesBefore(a, b fedHit) bool {
+	if c := engine.CompareScores(a.hit.Scores, a.weight, b.hit.Scores, b.weight); c != 0 {
+		return c < 0
+	}
+	return a.query < b.query
 }
 
 // merge orders the hits: first those of each index, where a document keeps its best place, then all. rejected counts
 // those that another index has shown the distinct value of.
 func (fed *federation) merge() (hits []fedHit, rejected int) {
+	lists := make([][]fedHit, 0, len(fed.indexes))
 	for _, uid := range sortedKeys(fed.indexes) {
-		hits = append(hits, fed.indexes[uid].merge(fed.order.Distinct, fed.depth)...)
+		lists = append(lists, fed.indexes[uid].merge(fed.order.Distinct, fed.depth))
 	}
-	slices.SortStableFunc(hits, func(a, b fedHit) int {
-		if c := compareFedHits(a, b); c != 0 {
-			return c
-		}
-		return a.query - b.query
-	})
+	hits = mergeLists(lists)
 	if fed.order.Distinct == nil || len(fed.indexes) < 2 {
 		return hits, 0
 	}
@@ -115,15 +135,9 @@ func (fed *federation) merge() (hits []fedHit, rejected int) {
 // merge orders the hits of one index and drops what it has already; documents rejected for their distinct value count
 // no longer.
 func (in *fedIndex) merge(distinct *string, depth int) []fedHit {
-	slices.SortStableFunc(in.hits, func(a, b fedHit) int {
-		if c := compareFedHits(a, b); c != 0 {
-			return c
-		}
-		return a.query - b.query
-	})
 	seen, values := make(map[string]bool), make(map[string]bool)
 	var out []fedHit
-	for _, h := range in.hits {
+	for _, h := range mergeLists(in.lists) {
 		if len(out) == depth {
 			break
 		}
@@ -188,6 +202,12 @@ func (fed *federation) extraDocument(h fedHit) []byte {
 			fields = append(fields, f.Facets...)
 		}
 	}
+	shown, err := api.ParseJSON(h.hit.Document)
+	if err != nil {
+		return []byte("{}")
+	}
+	// what the hit shows already is not said twice
+	fields = slices.DeleteFunc(fields, func(f string) bool { return len(leafValues(&shown, f)) > 0 })
 	doc, ok := h.index.x.engine.View(h.hit.ID, fields, false)
 	if !ok {
 		return []byte("{}")

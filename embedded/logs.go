@@ -64,7 +64,7 @@ func badLogTarget(text string) string {
 	}
 	for part := range strings.SplitSeq(text, ",") {
 		if _, level, named := strings.Cut(part, "="); named && !validLevel(level) {
-			return "invalid filter directive"
+			return "error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5"
 		}
 	}
 	return ""
@@ -83,7 +83,7 @@ func streamLogs(r *request) (*reply, *api.Error) {
 	target, mode, memory := "info", "human", false
 	err := r.object(
 		api.Field{Name: "target", Into: api.Checked(api.Text, badLogTarget)("bad_request", &target)},
-		api.Field{Name: "mode", Into: api.OneOf("human", "json", "profile")("bad_request", &mode), Required: true},
+		api.Field{Name: "mode", Into: api.OneOf("human", "json", "profile")("bad_request", &mode)},
 		api.Field{Name: "profileMemory", Into: api.Bool("bad_request", &memory)})
 	if err != nil {
 		return nil, err

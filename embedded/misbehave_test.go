@@ -24,7 +24,7 @@ func get(ctx context.Context, n *embedded.Node, path string) error {
 }
 
 func TestANodeMisbehavesAsPlanned(t *testing.T) {
-	c := start(t, embedded.Options{})
+	c := start(t, embedded.Options{DumpDir: t.TempDir()})
 	f := c.node.Faults()
 
 	remove := f.Add(embedded.Fault{Path: "/health", Status: 503, Code: "too_many_search_requests"})

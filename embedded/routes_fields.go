@@ -135,6 +135,9 @@ func (x *index) fieldView(name string) fieldView {
 	v := fieldView{Name: name, Displayed: enabled{any(s.DisplayedAttributes)}, Searchable: enabled{any(s.SearchableAttributes)},
 		Sortable: enabled{any(s.SortableAttributes)}, Distinct: enabled{s.DistinctAttribute != nil && below(*s.DistinctAttribute, name)},
 		Filterable: filterableView{SortBy: "alpha"}, Localized: localesView{[]string{}}}
+	if below("_geo", name) || below("_geojson", name) || below("_vectors", name) {
+		v.Searchable.Enabled = false // never, whatever the settings say
+	}
 	for _, rule := range s.RankingRules {
 		if i := strings.LastIndexByte(rule, ':'); i >= 0 && below(rule[:i], name) && !v.RankingRule.Enabled {
 			v.RankingRule = rankingRule{true, rule[i+1:]}

@@ -139,12 +139,11 @@ func deleteIndex(r *request) (*reply, *api.Error) {
 }
 
 func compactIndex(r *request) (*reply, *api.Error) {
-	x, err := r.indexOf()
+	uid, err := r.index()
 	if err != nil {
 		return nil, err
 	}
-	d := &api.Details{PreCompactionSize: api.NullOpt[string](), PostCompactionSize: api.NullOpt[string]()}
-	return accepted(r.core.enqueue(api.IndexCompaction, &operation{Kind: opCompact, Index: x.uid}, d, nil))
+	return accepted(r.core.enqueue(api.IndexCompaction, &operation{Kind: opCompact, Index: uid}, &api.Details{}, nil))
 }
 
 func swapIndexes(r *request) (*reply, *api.Error) {

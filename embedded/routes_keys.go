@@ -202,8 +202,11 @@ func badUUID(s string) string {
 	if i := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF-", r) }); i >= 0 {
 		return fmt.Sprintf("invalid character: found `%c` at %d", []rune(s[i:])[0], i)
 	}
+	if n := strings.Count(s, "-") + 1; n > 1 && n != 5 {
+		return fmt.Sprintf("invalid group count: expected 5, found %d", n)
+	}
 	if _, err := uuid.Parse(s); err != nil {
-		return fmt.Sprintf("invalid length: expected length 32 for simple format, found %d", len(s))
+		return fmt.Sprintf("invalid length: found %d", len(s))
 	}
 	return ""
 }

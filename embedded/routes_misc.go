@@ -30,6 +30,13 @@ func miscRoutes() []route {
 		{"POST", "/render-template", "*", "renderRoute", "calling the /render-template route"},
 	} {
 		all = append(all, route{method: x.method, path: x.path, action: x.action, handle: func(r *request) (*reply, *api.Error) {
+			v, err := r.readJSON()
+			if err != nil {
+				return nil, err
+			}
+			if _, sent := v.Get("template"); !sent {
+				return nil, api.MissingField("bad_request", api.At{}, "template")
+			}
 			if err := r.core.require(x.feature, x.what); err != nil {
 				return nil, err
 			}

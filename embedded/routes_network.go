@@ -14,8 +14,12 @@ func networkRoutes() []route {
 		{method: "GET", path: "/network", action: "network.get", handle: getNetwork},
 		{method: "PATCH", path: "/network", action: "network.update", handle: patchNetwork},
 		{method: "POST", path: "/network/control", action: "network.update", handle: func(r *request) (*reply, *api.Error) {
-			if _, err := r.readJSON(); err != nil {
+			v, err := r.readJSON()
+			if err != nil {
 				return nil, err
+			}
+			if _, sent := v.Get("origin"); !sent {
+				return nil, api.Errorf("bad_request", "Json deserialize error: missing field `origin` at line 1 column %d", len(r.body))
 			}
 			if err := r.core.require("network", "Using the /network/control route"); err != nil {
 				return nil, err

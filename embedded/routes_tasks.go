@@ -191,6 +191,9 @@ func (b *batchView) add(t *api.Task) {
 	}
 	if b.Stats.Total == 1 {
 		d := *t.Details
+		if d.PrimaryKey.IsNull() {
+			d.PrimaryKey = api.Opt[string]{} // left out in batches
+		}
 		b.Details = &d
 		return
 	}

@@ -88,8 +88,8 @@ func TestABadDocumentChangesNothing(t *testing.T) {
 		{"more in _geo", `{"_geo":{"lat":1,"lng":1,"z":2}}`, "invalid_document_geo_field", "unexpected fields: `{\"z\":2}`", geo},
 		{"no vector", `{"a":1}`, "vector_embedding_error", "no vectors provided for document `bad`", vec},
 		{"wrong dimensions", `{"_vectors":{"e":[1,2,3]}}`, "invalid_vector_dimensions", "embedding #0 has dimensions 3", vec},
-		{"vectors are no object", `{"_vectors":[1]}`, "invalid_vectors_type", "is not an object", vec},
-		{"a vector of text", `{"_vectors":{"e":"x"}}`, "invalid_vectors_type", "expected null or an array, but found a string: `\"x\"`", vec},
+		{"vectors are no object", `{"_vectors":[1]}`, "internal", "invalid type: sequence, expected a map at line 1 column 0", vec},
+		{"a vector of text", `{"_vectors":{"e":"x"}}`, "invalid_vectors_type", "Expected `._vectors.e` to be an array of floats, an array of arrays of floats, or an object with at least the field `regenerate`, but got the string `x`", vec},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := DefaultSettings()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // reserved reads the place and the vectors of a document, as far as the
@@ -184,7 +185,7 @@ func coordinate(v *jsonValue) (float64, bool) {
 
 func (x *extractor) readVectors(d *document, vs *jsonValue) error {
 	if vs.kind != jsonObject {
-		return &Error{Code: "invalid_vectors_type", OfIndex: true, Message: fmt.Sprintf("The `_vectors` field in the document with id: `%s` is not an object. Was expecting an object with a key for each embedder with manually provided vectors, but instead got `%s`", d.id, text(vs))}
+		return &Error{Code: "internal", OfIndex: true, Message: "invalid type: " + serdeKind(vs) + ", expected a map at line 1 column 0"}
 	}
 	names := make([]int, len(vs.keys))
 	for i := range names {
@@ -248,16 +249,55 @@ func kindText(v *jsonValue) string {
 	}
 }
 
+// scalarKind names a value that can be no vector at all.
+func scalarKind(v *jsonValue) (string, bool) {
+	switch v.kind {
+	case jsonBool:
+		return "boolean", true
+	case jsonNumber:
+		if strings.ContainsAny(v.text, ".eE") {
+			return "number", true
+		}
+		return "integer", true
+	case jsonString:
+		return "string", true
+	default:
+		return "", false
+	}
+}
+
+// serdeKind names a value as the real server's decoder does.
+func serdeKind(v *jsonValue) string {
+	switch v.kind {
+	case jsonNull:
+		return "null"
+	case jsonBool:
+		return "boolean `" + v.text + "`"
+	case jsonNumber:
+		if strings.ContainsAny(v.text, ".eE") {
+			return "floating point `" + v.text + "`"
+		}
+		return "integer `" + v.text + "`"
+	case jsonString:
+		return "string " + text(v)
+	default:
+		return "sequence"
+	}
+}
+
 // readEmbeddings reads what a document says under one embedder: one vector,
 // several, null for none, or an object with embeddings and regenerate. It
 // reports false when the vectors would have to be generated.
 func readEmbeddings(id, name string, v *jsonValue) (embeddings, bool, error) {
 	at := "._vectors." + name
 	var out embeddings
+	if kind, scalar := scalarKind(v); scalar {
+		return out, false, vectorsError(id, "Expected `%s` to be an array of floats, an array of arrays of floats, or an object with at least the field `regenerate`, but got the %s `%s`", at, kind, strings.Trim(text(v), `"`))
+	}
 	if v.kind == jsonObject {
 		for _, k := range v.keys {
 			if k != "embeddings" && k != "regenerate" {
-				return out, false, vectorsError(id, "Unknown field `%s` inside `%s`: expected one of `embeddings`, `regenerate`", k, at)
+				return out, false, vectorsError(id, "Unexpected field `%s.%s`\n  - note: the allowed fields are `regenerate` and `embeddings`", at, k)
 			}
 		}
 		r := v.get("regenerate")
