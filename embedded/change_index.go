@@ -112,7 +112,7 @@ func (ch *change) renameTasks(names map[string]string, before uint32) {
 			task.Details, changed = renamedSwaps(task.Details, names), true
 		}
 		if changed {
-			c.records[uid] = &record{task: &task}
+			c.records[uid] = &record{task: &task, ended: rec.atEnd()}
 			ch.ended = append(ch.ended, c.records[uid])
 		}
 	}

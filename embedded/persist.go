@@ -49,7 +49,7 @@ func (c *core) save(ch *change, finished []*record) error {
 		tasks, payloads := tx.Bucket(bucketTasks), tx.Bucket(bucketPayloads)
 		for _, list := range [][]*record{finished, ch.ended} {
 			for _, rec := range list {
-				if err := putJSON(tasks, key32(rec.task.UID), storedRecord{Task: rec.task}); err != nil {
+				if err := putJSON(tasks, key32(rec.task.UID), storedRecord{Task: rec.task, Ended: rec.ended}); err != nil {
 					return err
 				}
 				if err := payloads.Delete(key32(rec.task.UID)); err != nil {
@@ -201,7 +201,7 @@ func (c *core) loadTasks(tx *bolt.Tx) error {
 		if err := json.Unmarshal(value, &stored); err != nil {
 			return fmt.Errorf("read task: %w", err)
 		}
-		rec := &record{task: stored.Task, op: stored.Op}
+		rec := &record{task: stored.Task, op: stored.Op, ended: stored.Ended}
 		uid := rec.task.UID
 		if rec.op != nil {
 			if rec.op.Kind == opDocuments {

@@ -57,11 +57,22 @@ type operation struct {
 type record struct {
 	task *api.Task
 	op   *operation // nil once the task is finished
+	// ended is the task as it was when it ended, where it got another name since: its batch still shows that.
+	ended *api.Task
 }
 
 type storedRecord struct {
-	Task *api.Task  `json:"task"`
-	Op   *operation `json:"op,omitempty"`
+	Task  *api.Task  `json:"task"`
+	Op    *operation `json:"op,omitempty"`
+	Ended *api.Task  `json:"ended,omitempty"`
+}
+
+// atEnd is the task as its batch shows it.
+func (r *record) atEnd() *api.Task {
+	if r.ended != nil {
+		return r.ended
+	}
+	return r.task
 }
 
 // enqueue registers a task and, with a store, waits until it is on disk. index is empty for global tasks.
@@ -113,7 +124,7 @@ func saveNewTask(tx *bolt.Tx, rec *record) error {
 			return err
 		}
 	}
-	return putJSON(tx.Bucket(bucketTasks), key32(rec.task.UID), storedRecord{rec.task, rec.op})
+	return putJSON(tx.Bucket(bucketTasks), key32(rec.task.UID), storedRecord{Task: rec.task, Op: rec.op})
 }
 
 // work is the one goroutine that carries out tasks.

@@ -155,7 +155,8 @@ func (c *core) batches(q *api.TaskQuery, a access) []*batchView {
 	byUID := make(map[uint32]*batchView)
 	match := make(map[uint32]bool)
 	for _, uid := range c.order {
-		t := c.records[uid].task
+		rec := c.records[uid]
+		t := rec.task
 		if t.BatchUID == nil || !a.visible(t) {
 			continue
 		}
@@ -165,7 +166,7 @@ func (c *core) batches(q *api.TaskQuery, a access) []*batchView {
 				Strategy: "batched all enqueued tasks", Stats: batchStats{Status: map[string]int{}, Types: map[string]int{}, IndexUIDs: map[string]int{}}}
 			byUID[b.UID] = b
 		}
-		b.add(t)
+		b.add(rec.atEnd())
 		match[b.UID] = match[b.UID] || q.Matches(t)
 	}
 	out := []*batchView{}
@@ -193,6 +194,9 @@ func (b *batchView) add(t *api.Task) {
 		d := *t.Details
 		if d.PrimaryKey.IsNull() {
 			d.PrimaryKey = api.Opt[string]{} // left out in batches
+		}
+		if d.OriginalFilter.IsNull() {
+			d.OriginalFilter = api.Opt[string]{} // this too
 		}
 		b.Details = &d
 		return

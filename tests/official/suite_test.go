@@ -15,7 +15,10 @@ func TestMain(m *testing.M) {
 }
 
 // The exceptions are explained in docs/embedded.md.
-var embeddedExceptions = append([]Exception{}, realExceptions...)
+var embeddedExceptions = append([]Exception{
+	{"TestIndex_UpdateDocumentsByFunction", "an embedded node does not run scripts"},
+	{"TestIndex_DocumentOperationsWithCustomMetadata", "an embedded node does not run scripts"},
+}, realExceptions...)
 
 // slow skips what is too slow for every run: the suite waits a lot.
 func slow(t *testing.T) {
