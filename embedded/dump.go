@@ -294,7 +294,7 @@ func (ch *change) importIndex(uid string, files map[string][]byte) error {
 		return err
 	}
 	x.created, x.updated = meta.CreatedAt, meta.UpdatedAt
-	x.engine = engine.New(engineSettings(x.settings))
+	x.engine = engine.New(ch.core.engineSettings(x.settings))
 	if meta.PrimaryKey != nil {
 		x.primaryKey = *meta.PrimaryKey
 	}
