@@ -98,6 +98,21 @@ func paramDate(code string, dst **time.Time, after bool) Into {
 // Matches tells whether a task passes the filters; paging plays no part. Date bounds are exclusive, and a task without
 // the date does not pass.
 func (q *TaskQuery) Matches(t *Task) bool {
+	return q.matchesRest(t) && (q.IndexUIDs == nil || q.matchesIndex(t))
+}
+
+// CountsOnly tells that a task is counted but not listed: a swap that names one of the indexes of the filter.
+func (q *TaskQuery) CountsOnly(t *Task) bool {
+	if q.IndexUIDs == nil || t.Details == nil || !q.matchesRest(t) {
+		return false
+	}
+	return slices.ContainsFunc(t.Details.Swaps.Value(), func(s Swap) bool {
+		return slices.ContainsFunc(s.Indexes, func(uid string) bool { return slices.Contains(q.IndexUIDs, uid) })
+	})
+}
+
+// matchesRest applies all filters but that of the index.
+func (q *TaskQuery) matchesRest(t *Task) bool {
 	in := func(list []uint32, uid *uint32) bool {
 		return list == nil || uid != nil && slices.Contains(list, *uid)
 	}
@@ -113,16 +128,17 @@ func (q *TaskQuery) Matches(t *Task) bool {
 	if q.Types != nil && !slices.Contains(q.Types, t.Type) || q.Statuses != nil && !slices.Contains(q.Statuses, t.Status) {
 		return false
 	}
-	if q.IndexUIDs != nil && !q.matchesIndex(t) {
-		return false
-	}
 	return within(q.AfterEnqueuedAt, q.BeforeEnqueuedAt, &t.EnqueuedAt) &&
 		within(q.AfterStartedAt, q.BeforeStartedAt, t.StartedAt) &&
 		within(q.AfterFinishedAt, q.BeforeFinishedAt, t.FinishedAt)
 }
 
+// matchesIndex tells whether a task belongs to an index of the filter; one that renames belongs to both names.
 func (q *TaskQuery) matchesIndex(t *Task) bool {
-	return t.IndexUID != nil && slices.Contains(q.IndexUIDs, *t.IndexUID)
+	if t.IndexUID != nil && slices.Contains(q.IndexUIDs, *t.IndexUID) {
+		return true
+	}
+	return t.Details != nil && t.Details.NewIndexUID.IsSet() && slices.Contains(q.IndexUIDs, t.Details.NewIndexUID.Value())
 }
 
 // ParseTaskUID reads the uid in a path such as /tasks/12.

@@ -77,12 +77,12 @@ func (f *fieldsFilter) passes(v *fieldView) bool {
 	return true
 }
 
-// matchesAttribute tells whether a pattern with wildcards names a field or a parent of it.
+// matchesAttribute tells whether a pattern names a field; without a wildcard it does not cover what is nested in it.
 func matchesAttribute(pattern, name string) bool {
 	prefix, suffix, wild := strings.Cut(pattern, "*")
 	switch {
 	case !wild:
-		return below(pattern, name)
+		return pattern == name
 	case suffix == "":
 		return strings.HasPrefix(name, prefix)
 	case prefix == "":

@@ -48,6 +48,9 @@ func (c *core) selectTasks(q *api.TaskQuery, a access) (list []*api.Task, total 
 	for i := len(c.order) - 1; i >= 0; i-- {
 		t := c.records[c.order[i]].task
 		if !q.Matches(t) {
+			if q.CountsOnly(t) {
+				total++
+			}
 			continue
 		}
 		total++
