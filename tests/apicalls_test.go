@@ -352,3 +352,15 @@ func taskDifferences(got, want []byte, used func(string), loose []compare.Loosen
 	}
 	return compare.JSON(blur(got), blur(want), used, loose...)
 }
+
+func TestEveryLooseningOfTheAPICallsIsWrittenDown(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "embedded.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range apiLoosenings {
+		if !strings.Contains(string(text), "`"+l.Name+"`") {
+			t.Errorf("docs/embedded.md does not name %s", l.Name)
+		}
+	}
+}
