@@ -97,6 +97,20 @@ func fedPageOf(f *api.Federation) fedPage {
 	return p
 }
 
+// deepest is more hits than any index gives: sums of greater numbers need not overflow.
+const deepest = 1 << 30
+
+// pageStart is the offset of a page.
+func pageStart(page, perPage int) int {
+	if page <= 1 || perPage == 0 {
+		return 0
+	}
+	if page-1 > deepest/perPage {
+		return deepest
+	}
+	return (page - 1) * perPage
+}
+
 func (p fedPage) result(f *api.Federation, total int) *engine.Result {
 	res := &engine.Result{Offset: f.Offset, Limit: f.Limit, Total: total, Paged: p.paged, Page: p.page, HitsPerPage: p.perPage}
 	if p.perPage > 0 {
