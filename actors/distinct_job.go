@@ -19,7 +19,7 @@ type distinctJob struct {
 
 func newDistinctJob(j *searchJob) *distinctJob {
 	d := &distinctJob{searchJob: j}
-	d.depth = d.bounded(j.p.spec.Depth()*2 + 10)
+	d.depth = d.bounded(j.p.spec.Looked()*2 + 10)
 	return d
 }
 

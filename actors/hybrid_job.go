@@ -20,13 +20,7 @@ type hybridJob struct {
 
 func newHybridJob(j *searchJob) *hybridJob {
 	s := &j.p.spec
-	h := &hybridJob{searchJob: j, depth: s.Offset + s.Limit}
-	if s.PageMode {
-		h.depth = s.Page * s.HitsPerPage
-	}
-	if h.depth < 0 || s.MaxTotalHits > 0 && h.depth > s.MaxTotalHits {
-		h.depth = s.MaxTotalHits
-	}
+	h := &hybridJob{searchJob: j, depth: s.Looked()}
 	if h.ask = h.depth; s.Distinct != "" {
 		h.ask = (&distinctJob{searchJob: j}).bounded(h.depth*2 + 10)
 	}

@@ -20,6 +20,13 @@ func (j *searchJob) judgesScores() bool {
 
 func (j *thresholdJob) scatters() []scatter { return []scatter{j} }
 
+func (j *thresholdJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, error) {
+	if alone {
+		return j.searchJob.request(leg, true)
+	}
+	return j.varied(leg, &variant{depth: j.p.spec.Looked()}), nil
+}
+
 func (j *thresholdJob) join(in []gathered) (outcome, error) {
 	if in[0].alone {
 		return j.searchJob.join(in)
@@ -28,7 +35,7 @@ func (j *thresholdJob) join(in []gathered) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	full, sum, everywhere := j.p.spec.Depth(), 0, true
+	full, sum, everywhere := j.p.spec.Looked(), 0, true
 	for _, s := range sizes {
 		sum += s.Hits
 		everywhere = everywhere && s.Hits >= full

@@ -60,7 +60,7 @@ func JudgeDistinct(spec *SearchSpec, legs [][]byte) (Judged, error) {
 	for i := range m.hits {
 		left[m.hits[i].leg]++
 	}
-	_, to := spec.window()
+	to := spec.Looked()
 	j, kept := Judged{}, 0
 	var last *hit
 	for _, i := range m.order {

@@ -118,6 +118,19 @@ func (s *SearchSpec) Depth() int {
 	return to
 }
 
+// Looked returns how many hits one node looks for: as many as there are up to the end of the page, even if the page
+// itself is empty.
+func (s *SearchSpec) Looked() int {
+	n := saturatingAdd(max(s.Offset, 0), max(s.Limit, 0))
+	if s.PageMode {
+		n = saturatingMul(max(s.Page, 0), max(s.HitsPerPage, 0))
+	}
+	if s.MaxTotalHits > 0 {
+		n = min(n, s.MaxTotalHits)
+	}
+	return n
+}
+
 // DocumentsSpec says what a client that browses documents asked for. The legs are expected to have been
 // asked for offset 0 and limit Offset+Limit.
 type DocumentsSpec struct {

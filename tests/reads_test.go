@@ -151,7 +151,7 @@ func (w twins) same(t *testing.T, questions ...question) {
 func places(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, `%c{"id":"p%d","name":"place %d","n":%d,"half":%d.5,"word":"w%d","nest":{"a":%d,"b.c":"x%d"},"list":[%d,"%d","v%d"]}`, ",["[(n-i)/n], i, i, i%211, i%30, i%150, i%12, i%7, i%5, i%6, i%23)
+		fmt.Fprintf(&b, `%c{"id":"p%d","name":"place %d","n":%d,"half":%d.5,"word":"w%d","nest":{"a":%d,"b.c":"x%d"},"list":[%d,"s%d","v%d"]}`, ",["[(n-i)/n], i, i, i%211, i%30, i%150, i%12, i%7, i%5, i%6, i%23)
 	}
 	return b.String() + "]"
 }
@@ -173,7 +173,7 @@ func TestFacetsAreThoseOfOneNode(t *testing.T) {
 
 func facetQuestions() []question {
 	var out []question
-	for _, facets := range []string{`[]`, `["*"]`, `["n"]`, `["word","half"]`, `["nest"]`, `["nest.a"]`, `["n*"]`, `["*e"]`, `["list"]`, `["nope"]`, `["n","nope"]`, `["_miroir*"]`, `["zz*"]`} {
+	for _, facets := range []string{`[]`, `["*"]`, `["n"]`, `["word","half"]`, `["nest"]`, `["nest.a"]`, `["n*"]`, `["*e"]`, `["list"]`, `["nope"]`, `["n","nope"]`, `["*_shard"]`, `["zz*"]`} {
 		for _, more := range []string{``, `,"q":"place 1"`, `,"filter":"n > 100"`, `,"limit":0,"filter":"nest.a = 3 OR half > 20"`, `,"filter":"n > 100000"`, `,"page":1,"hitsPerPage":2`} {
 			out = append(out, question{"POST", "/search", fmt.Sprintf(`{"facets":%s%s}`, facets, more)})
 		}
