@@ -156,3 +156,44 @@ func TestAPageIsMergedWithoutAllocating(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkHybrid(b *testing.B) {
+	words := make([][]byte, 3)
+	vectors := make([][]byte, 3)
+	for l := range words {
+		var w, v []string
+		for i := range 20 {
+			w = append(w, byWord(100*l+i, fmt.Sprint(0.9-float64(i)/40)))
+			v = append(v, byVector(100*l+i+10, fmt.Sprint(0.95-float64(i)/50)))
+		}
+		words[l], vectors[l] = []byte(answerOf(50, w...)), []byte(answerOf(90, v...))
+	}
+	spec := &SearchSpec{Limit: 20, MaxTotalHits: 1000, SemanticHits: true}
+	b.ReportAllocs()
+	var out []byte
+	for b.Loop() {
+		var err error
+		if out, err = Hybrid(out[:0], spec, 0.5, words, vectors); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFacetSearch(b *testing.B) {
+	legs := make([][]byte, 3)
+	for l := range legs {
+		var values []string
+		for v := range 100 {
+			values = append(values, fmt.Sprintf("Value %03d=%d", v*(l+1), v+1))
+		}
+		legs[l] = []byte(facetHits(values...))
+	}
+	b.ReportAllocs()
+	var out []byte
+	for b.Loop() {
+		var err error
+		if out, err = FacetSearch(out[:0], &FacetSearchSpec{MaxValues: 100, Asked: true}, legs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

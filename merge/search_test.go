@@ -385,3 +385,37 @@ func FuzzLegsNeverPanic(f *testing.F) {
 		}
 	})
 }
+
+// checkPages compares pages that follow each other with one big page.
+func checkPages(t *testing.T, r *rand.Rand, s shape, n, legs, size int, paged bool, distinct string) {
+	t.Helper()
+	hits := s.generate(r, n)
+	bodies := split(r, s.rules, hits, oracleOrder(s.rules, hits), legs, -1, "")
+	_, whole := searchBytes(t, &SearchSpec{Limit: n, Distinct: distinct}, bodies)
+	var all []int
+	for at := 0; at*size < n; at++ {
+		spec := &SearchSpec{Offset: at * size, Limit: size, Distinct: distinct}
+		if paged {
+			spec = &SearchSpec{PageMode: true, Page: at + 1, HitsPerPage: size, Distinct: distinct}
+		}
+		_, a := searchBytes(t, spec, bodies)
+		all = append(all, ids(a)...)
+	}
+	if !slices.Equal(all, ids(whole)) {
+		t.Fatalf("%s, %d hits in %d legs, pages of %d:\n got %v\nwant %v", s.name, n, legs, size, all, ids(whole))
+	}
+}
+
+func FuzzPagesEqualOneBigPage(f *testing.F) {
+	f.Add(uint64(1), uint8(3), uint8(20), uint8(3), uint8(4), true)
+	f.Add(uint64(2), uint8(0), uint8(60), uint8(7), uint8(1), false)
+	f.Fuzz(func(t *testing.T, seed uint64, kind, n, legs, size uint8, paged bool) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		s := shapes[int(kind)%len(shapes)]
+		distinct := ""
+		if seed%3 == 0 {
+			distinct = "t" // the same in all hits
+		}
+		checkPages(t, r, s, int(n)%80, 1+int(legs)%12, 1+int(size)%20, paged, distinct)
+	})
+}
