@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,15 +61,16 @@ type browseJob struct {
 	spec   merge.DocumentsSpec
 	filter []byte
 	fields []byte
-	sort   []byte
-	geo    bool
+	asks   []string // the fields the client wants to see; nil for all
 	odd    bool
 	ids    []string // nil: not asked for by id
 	keyed  topology.ShardSet
 	byKey  bool
+	placed bool                        // sorted by distance
+	away   map[topology.NodeIndex]bool // nodes that know of no place
 }
 
-func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) (*browseJob, *api.Error) {
+func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) *browseJob {
 	j := &browseJob{iv: iv, body: body, query: query, isGet: isGet, spec: merge.DocumentsSpec{Limit: 20}}
 	err := rawjson.EachMember(body, func(key, value []byte) bool {
 		name, err := rawjson.Unquote(key)
@@ -78,12 +80,8 @@ func newBrowseJob(iv *indexView, body []byte, query string, isGet bool) (*browse
 		return true
 	})
 	j.odd = j.odd || err != nil
-	if j.geo && !j.odd {
-		return nil, api.NewError("miroir_not_supported",
-			"Miroir cannot list documents by distance over several shards yet. Use a search with an empty query and the same sort.")
-	}
 	j.findKeys()
-	return j, nil
+	return j
 }
 
 // findKeys narrows the read to the shards that can hold what is listed.
@@ -122,10 +120,14 @@ func (j *browseJob) member(name string, value []byte) {
 	case "ids":
 		j.readIDs(value)
 	case "fields":
-		j.fields = value
-		j.odd = j.odd || value[0] != '['
+		j.fields, j.asks = value, []string{}
+		err := rawjson.EachElement(value, func(v []byte) bool {
+			text, err := rawjson.AppendUnquoted(nil, v)
+			j.asks, j.odd = append(j.asks, string(text)), j.odd || err != nil
+			return true
+		})
+		j.odd = j.odd || err != nil
 	case "sort":
-		j.sort = value
 		j.readSort(value)
 	}
 }
@@ -156,7 +158,9 @@ func (j *browseJob) readSort(value []byte) {
 		case err != nil || !isRule:
 			j.odd = true
 		case strings.HasPrefix(rule, "_geoPoint("):
-			j.geo = true
+			point, ok := merge.GeoPoint(rule)
+			j.odd, j.placed = j.odd || !ok, true
+			j.spec.Sort = append(j.spec.Sort, merge.SortField{Point: point, Desc: strings.HasSuffix(rule, ":desc")})
 		default:
 			j.spec.Sort = append(j.spec.Sort, merge.SortField{Field: field, Desc: strings.HasSuffix(rule, ":desc")})
 		}
@@ -206,6 +210,18 @@ func (j *browseJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, 
 	case alone:
 		return j.asked(), nil
 	}
+	return j.withoutPlaces(leg, j.page(leg)), nil
+}
+
+// refused asks a node for the words of its refusal.
+func (j *browseJob) refused() outcome {
+	return outcome{next: &replayJob{iv: j.iv, shard: j.need(), req: j.asked(), shown: func(body []byte) ([]byte, error) {
+		return merge.StripDocuments(nil, body)
+	}}}
+}
+
+// page asks a leg for its documents up to the end of the page.
+func (j *browseJob) page(leg topology.Leg) *nodeclient.Request {
 	body := rawjson.Remove(nil, j.body, func(key []byte) bool {
 		name, err := rawjson.Unquote(key)
 		return err == nil && browseReplaced[name]
@@ -230,7 +246,15 @@ func (j *browseJob) request(leg topology.Leg, alone bool) (*nodeclient.Request, 
 		}
 		members = append(members, ']')
 	}
-	return jsonCall(http.MethodPost, j.path()+"/fetch", rawjson.AppendMembers(nil, body, members)), nil
+	return jsonCall(http.MethodPost, j.path()+"/fetch", rawjson.AppendMembers(nil, body, members))
+}
+
+// sortedField is the field that a sort looks at.
+func sortedField(s merge.SortField) string {
+	if s.Field == "" {
+		return "_geo"
+	}
+	return s.Field
 }
 
 // added lists the sort fields that the client did not ask to see.
@@ -238,30 +262,39 @@ func (j *browseJob) added() []string {
 	if j.fields == nil {
 		return nil
 	}
-	asked := map[string]bool{}
-	_ = rawjson.EachElement(j.fields, func(v []byte) bool {
-		if text, err := rawjson.AppendUnquoted(nil, v); err == nil {
-			asked[string(text)] = true
-		}
-		return true
-	}) // a list that cannot be read is odd and was not changed
-	if asked["*"] {
-		return nil
-	}
 	var add []string
 	for _, s := range j.spec.Sort {
-		if !asked[s.Field] {
-			add = append(add, s.Field)
+		field := sortedField(s)
+		if !slices.ContainsFunc(j.asks, func(a string) bool { return a == "*" || a == field || strings.HasPrefix(field, a+".") }) {
+			add = append(add, field)
 		}
 	}
 	return add
 }
 
+// entangled reports whether a sort field that the client did not ask to see lies
+// in an object of which it asked for something else.
+func (j *browseJob) entangled() bool {
+	for _, field := range j.added() {
+		top, _, _ := strings.Cut(field, ".")
+		if slices.ContainsFunc(j.asks, func(a string) bool { return strings.HasPrefix(a, top+".") }) {
+			return true
+		}
+	}
+	return false
+}
+
 func (j *browseJob) join(in []gathered) (outcome, error) {
+	if j.nobody(in[0]) {
+		return j.refused(), nil
+	}
 	if bodies := in[0].bodies; in[0].alone && len(bodies) == 1 {
 		return answered(merge.StripDocuments(make([]byte, 0, len(bodies[0])), bodies[0]))
 	}
 	spec := j.spec
-	spec.Strip = j.added()
+	for _, field := range j.added() {
+		top, _, _ := strings.Cut(field, ".")
+		spec.Strip = append(spec.Strip, field, top)
+	}
 	return answered(merge.Documents(nil, &spec, in[0].bodies))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/merge"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/rawjson"
 )
@@ -137,9 +138,9 @@ func (c *Cluster) newRead(msg any) (*startRead, *messages.Answer) {
 		if err != nil {
 			return fail(err)
 		}
-		job, err := newBrowseJob(iv, body, m.Query, m.IsGet)
-		if err != nil {
-			return fail(err)
+		job := newBrowseJob(iv, body, m.Query, m.IsGet)
+		if job.deep() {
+			return &startRead{job: &locateJob{browseJob: job, windows: map[legKey]merge.Window{}}}, nil
 		}
 		return &startRead{job: job}, nil
 	case *messages.ListFields:

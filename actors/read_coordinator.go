@@ -154,7 +154,9 @@ func (r *readCoordinator) onReply(ctx actor.Context, m *nodeCalled) {
 		r.parts[l.part].version = r.c.nodes[m.node].version.Load()
 		r.c.metrics.legs.WithLabelValues(r.c.nodes[m.node].node.ID, "ok").Inc()
 	case isClientsFault(m.resp):
-		r.refuse(ctx, l, m)
+		if !r.again(ctx, l, m.resp) {
+			r.refuse(ctx, l, m)
+		}
 	default:
 		r.fallback(ctx, l, answerError(m.resp))
 	}

@@ -37,6 +37,7 @@ type readJob interface {
 type gathered struct {
 	bodies  [][]byte
 	nodes   []topology.NodeIndex // who gave them
+	legs    []topology.Leg       // and for what
 	alone   bool                 // one leg was asked, and it answered
 	version *nodeVersion         // of a node that answered; nil when none did
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/nodeclient"
+	"github.com/miroir-search/miroir/topology"
 )
 
 // isClientsFault reports whether every node would say the same. A node that
@@ -21,6 +22,29 @@ func isClientsFault(resp *nodeclient.Response) bool {
 		return false
 	}
 	return resp.Status != http.StatusRequestTimeout && resp.Status != http.StatusTooManyRequests
+}
+
+// yielding is a scatter that can ask a node in another way when that node, for
+// reasons of its own, refuses what others take.
+type yielding interface {
+	// again is what to ask instead; nil when the refusal stands.
+	again(leg topology.Leg, resp *nodeclient.Response) *nodeclient.Request
+}
+
+// again asks a node that has refused in another way, and reports whether there
+// is one.
+func (r *readCoordinator) again(ctx actor.Context, l *readLeg, resp *nodeclient.Response) bool {
+	y, ok := r.parts[l.part].scatter.(yielding)
+	if !ok {
+		return false
+	}
+	req := y.again(l.Leg, resp)
+	if req == nil {
+		return false
+	}
+	l.attempt = r.calls
+	r.call(ctx, l.Node, l.attempt, req)
+	return true
 }
 
 // refuse ends the read with a node's refusal, in the words one node would use:

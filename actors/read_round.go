@@ -164,6 +164,7 @@ func (r *readCoordinator) gather() (in []gathered, some bool) {
 			some = true
 			in[l.part].bodies = append(in[l.part].bodies, l.body)
 			in[l.part].nodes = append(in[l.part].nodes, l.Node)
+			in[l.part].legs = append(in[l.part].legs, l.Leg)
 		}
 	}
 	return in, some

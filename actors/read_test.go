@@ -316,3 +316,30 @@ func TestBrowseOfFullCopiesIsOneCall(t *testing.T) {
 		t.Errorf("%d nodes, %s", a.Nodes, a.Body)
 	}
 }
+
+// A deep page costs nodes little, and is the same as a piece of the whole.
+func TestDeepPagesAreLocated(t *testing.T) {
+	for _, copies := range []int{1, 2} {
+		f := newFleet(t, 1, 3, copies)
+		f.must(settingsOf("films", `{"sortableAttributes":["n","a.b"],"filterableAttributes":["n"]}`))
+		var docs []string
+		for i := range 3000 {
+			docs = append(docs, fmt.Sprintf(`{"id":%d,"n":%d,"a":{"b":%d,"c":%d},"text":"%s"}`, i, i%50, i%7, i, strings.Repeat("long ", 20)))
+		}
+		f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
+		for _, what := range []string{`"fields":["id"]`, `"sort":["n:desc"],"fields":["id"]`, `"sort":["a.b:asc"],"fields":["a.c","id"]`, `"filter":"n < 30"`, `"sort":["n:asc","a.b:desc"]`} {
+			whole, _ := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{` + what + `,"limit":3000}`)}))
+			for _, offset := range []int{0, 3, 250, 1500, 1795, 2990, 3000, 1 << 40} {
+				p, a := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(fmt.Sprintf(`{%s,"offset":%d,"limit":10}`, what, offset))}))
+				from := min(offset, len(whole.Results))
+				want := whole.Results[from:min(from+10, len(whole.Results))]
+				if *p.Total != *whole.Total || fmt.Sprint(p.Results) != fmt.Sprint(want) {
+					t.Errorf("%s from %d: %d nodes, %v, want %v", what, offset, a.Nodes, p.Results, want)
+				}
+				if a.Nodes > 6 {
+					t.Errorf("%s from %d: %d calls", what, offset, a.Nodes)
+				}
+			}
+		}
+	}
+}

@@ -17,6 +17,9 @@ func Documents(dst []byte, spec *DocumentsSpec, legs [][]byte) ([]byte, error) {
 	m.strip, m.sorts = spec.Strip, spec.Sort
 	m.browse = true
 	m.addLegs(legs)
+	if slices.ContainsFunc(spec.Sort, func(f SortField) bool { return f.Field == "" }) {
+		return m.byDistance(dst, spec)
+	}
 	for i := range m.legs {
 		if err := m.legs[i].open("results"); err != nil {
 			return dst, &LegError{Leg: i, Err: err}
@@ -48,10 +51,39 @@ func Documents(dst []byte, spec *DocumentsSpec, legs [][]byte) ([]byte, error) {
 		}
 		total += m.legs[i].total
 	}
+	return spec.end(out, total), nil
+}
+
+// end appends what follows the documents.
+func (spec *DocumentsSpec) end(out []byte, total int64) []byte {
 	out = appendInt(append(out, ']'), `,"offset":`, int64(spec.Offset))
 	out = appendInt(out, `,"limit":`, int64(spec.Limit))
 	out = appendInt(out, `,"total":`, total)
-	return append(out, '}'), nil
+	return append(out, '}')
+}
+
+// byDistance does what Documents does where a sort by distance is among the sorts: all documents are read before any
+// is ordered.
+func (m *merger) byDistance(dst []byte, spec *DocumentsSpec) ([]byte, error) {
+	lists, err := m.readLists()
+	if err != nil {
+		return dst, err
+	}
+	var total int64
+	for i := range m.legs {
+		total += m.legs[i].total
+	}
+	hits := m.mergeLists(lists, total < wholeMetres)
+	from := min(max(spec.Offset, 0), len(hits))
+	to := min(saturatingAdd(from, max(spec.Limit, 0)), len(hits))
+	out := append(dst, `{"results":[`...)
+	for i, h := range hits[from:to] {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = m.appendHit(out, &m.hits[h])
+	}
+	return spec.end(out, total), nil
 }
 
 // StripDocuments appends the page of a node that was asked alone, for exactly the client's page, without the members

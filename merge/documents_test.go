@@ -2,6 +2,7 @@ package merge
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -81,5 +82,20 @@ func TestStripDocuments(t *testing.T) {
 		if got, err := StripDocuments([]byte("x"), []byte(body)); err == nil || string(got) != "x" {
 			t.Errorf("%s became %s, %v", body, got, err)
 		}
+	}
+}
+
+// A node lists a document twice that has numbers and strings in the field it is sorted by.
+func TestDocumentsWithNumbersAndStrings(t *testing.T) {
+	doc := func(id int, v string) string { return fmt.Sprintf(`{"_miroir_seq":"%02d","id":%d,"v":%s}`, id, id, v) }
+	one, three, six, two, four := doc(1, `[1,5,"a"]`), doc(3, `["b",2]`), doc(6, `[9,"z"]`), doc(2, "3"), doc(4, `"a"`)
+	page := func(docs ...string) []byte {
+		return fmt.Appendf(nil, `{"results":[%s],"offset":0,"limit":20,"total":%d}`, strings.Join(docs, ","), len(docs))
+	}
+	legs := [][]byte{page(one, six, one, six), page(three, two, four, three)}
+	got, err := Documents(nil, &DocumentsSpec{Limit: 20, Sort: []SortField{{Field: "v"}}, Strip: []string{"v"}}, legs)
+	want := `{"results":[{"id":1},{"id":3},{"id":2},{"id":6},{"id":1},{"id":4},{"id":3},{"id":6}],"offset":0,"limit":20,"total":8}`
+	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
 	}
 }

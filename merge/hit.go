@@ -80,12 +80,18 @@ func (m *merger) scanHit(l *leg, at int) (end int, err error) {
 	h.to = w.i
 	h.edits1 = int32(len(m.edits))
 	if len(m.sorts) > 0 {
-		if err := m.sortKeys(l.body[at:h.to]); err != nil {
+		var prev *hit
+		if l.newest > 0 {
+			prev = &m.hits[l.newest-1]
+		}
+		if err := m.sortKeys(l.body[at:h.to], h.seq, prev); err != nil {
 			return 0, err
 		}
+		h.note(m.slots[h.slots0:])
 	}
 	h.slots1 = int32(len(m.slots))
 	m.hits = append(m.hits, h)
+	l.newest = int32(len(m.hits))
 	l.count++
 	return h.to, nil
 }

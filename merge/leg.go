@@ -16,9 +16,10 @@ type leg struct {
 	ended bool  // the closing bracket has been reached
 	read  bool  // the members behind the list are known
 
-	run  []int32 // hits the rules leave equal, in order; consumed from the front
-	head int     // first of run that is not consumed
-	next int32   // the hit behind the run, already read; -1 if there is none
+	run    []int32 // hits the rules leave equal, in order; consumed from the front
+	head   int     // first of run that is not consumed
+	newest int32   // one more than the index of the hit read last; 0 if there is none
+	next   int32   // the hit behind the run, already read; -1 if there is none
 
 	query, queryVector, facets, stats, performance []byte
 	requestUID, metadata, metadataKey              []byte

@@ -249,6 +249,9 @@ func geoPoint(key []byte) (point [2]float64, ok bool) {
 	return point, true
 }
 
+// GeoPoint reads the point out of a sort such as `_geoPoint(1.5, 2):asc`.
+func GeoPoint(sort string) (point [2]float64, ok bool) { return geoPoint([]byte(sort)) }
+
 // pinned reports whether a rule put the hit at a fixed position.
 func (m *merger) pinned(h *hit) bool {
 	for i := h.slots0; i < h.slots1; i++ {

@@ -146,7 +146,9 @@ type DocumentsSpec struct {
 // SortField is one entry of a `sort` parameter.
 type SortField struct {
 	// Field is the attribute name; a dot steps into objects.
+	// It is empty for a sort by the distance of `_geo` from Point.
 	Field string
+	Point [2]float64
 	// Desc reverses the order of present values; documents without the field are last either way.
 	Desc bool
 }

@@ -94,17 +94,34 @@ func (m *merger) filedValue(v []byte) (class uint8, num float64, text []byte, er
 
 // sortKeys appends one slot per sort field of a document that is browsed: the smallest value when ascending, the
 // largest when descending, any number before any string.
-func (m *merger) sortKeys(doc []byte) error {
+//
+// A node lists a document that has both numbers and strings in a field twice, once among the numbers and once among
+// the strings. Its list is sorted, so a document stands for the first of its values that does not come before what
+// stood ahead of it: prev is that hit, nil for none.
+func (m *merger) sortKeys(doc []byte, seq []byte, prev *hit) error {
+	first := len(m.slots)
+	mixed := make([]slot, 0, 4) // what else the fields have, in the order of the fields
 	for place, field := range m.sorts {
-		best := slot{rule: ruleAscending, order: int32(place)}
-		if field.Desc {
-			best.rule = ruleDescending
+		if field.Field == "" {
+			m.slots = append(m.slots, distanceSlot(doc, field, place))
+			continue
 		}
+		empty := slot{rule: ruleAscending, order: int32(place)}
+		if field.Desc {
+			empty.rule = ruleDescending
+		}
+		best, text := empty, empty
 		var failed error
 		err := eachValue(doc, field.Field, func(v []byte) {
-			s := slot{rule: best.rule, order: best.order}
-			if s.class, s.a, s.text, failed = m.filedValue(v); failed == nil && compareSlots(&s, &best) < 0 {
+			s := slot{rule: empty.rule, order: empty.order}
+			if s.class, s.a, s.text, failed = m.filedValue(v); failed != nil {
+				return
+			}
+			if compareSlots(&s, &best) < 0 {
 				best = s
+			}
+			if s.class == classString && compareSlots(&s, &text) < 0 {
+				text = s
 			}
 		})
 		if err == nil {
@@ -114,8 +131,57 @@ func (m *merger) sortKeys(doc []byte) error {
 			return err
 		}
 		m.slots = append(m.slots, best)
+		if best.class == classNumber && text.class == classString {
+			mixed = append(mixed, text)
+		}
 	}
+	if prev == nil || len(mixed) == 0 {
+		return nil
+	}
+	m.chooseValues(m.slots[first:], mixed, seq, m.slots[prev.slots0:prev.slots1], prev.seq)
 	return nil
+}
+
+// chooseValues puts strings in the place of numbers until the document does not come before what stood ahead of it.
+func (m *merger) chooseValues(keys, mixed []slot, seq []byte, ahead []slot, aheadSeq []byte) {
+	numbers := make([]slot, len(keys))
+	copy(numbers, keys)
+	for choice := range 1 << min(len(mixed), 8) {
+		copy(keys, numbers)
+		for i, s := range mixed {
+			if choice>>(len(mixed)-1-i)&1 == 1 { // the first field counts most
+				keys[s.order] = s
+			}
+		}
+		c := 0
+		for i := range min(len(keys), len(ahead)) {
+			if c = compareSlots(&ahead[i], &keys[i]); c != 0 {
+				break
+			}
+		}
+		if c < 0 || c == 0 && bytes.Compare(aheadSeq, seq) < 0 {
+			return
+		}
+	}
+	copy(keys, numbers)
+}
+
+// distanceSlot is what a sort by distance says of a document.
+func distanceSlot(doc []byte, field SortField, place int) slot {
+	s := slot{rule: ruleNear, order: int32(place), point: field.Point}
+	if field.Desc {
+		s.rule = ruleFar
+	}
+	geo, ok := rawjson.Get(doc, "_geo")
+	if !ok || geo[0] != '{' {
+		return s
+	}
+	lat, ok1 := coordinate(geo, "lat")
+	lng, ok2 := coordinate(geo, "lng")
+	if ok1 && ok2 {
+		s.class, s.a = classNumber, distance(field.Point, [2]float64{lat, lng})
+	}
+	return s
 }
 
 // distinctSet remembers which values of the distinct attribute have been shown.
