@@ -84,9 +84,10 @@ func TestOddDocumentsAreThoseOfOneNode(t *testing.T) {
 		}
 		asked = append(asked, posts("/search", `{"q":"tree","attributesToSearchOn":["*"]}`, `{"q":"tree","attributesToSearchOn":["n*"]}`, `{"q":"1","attributesToSearchOn":["_*"]}`, `{"q":"tree","facets":["*"]}`, `{"facets":["_*"]}`,
 			`{"facets":["tags"]}`, `{"filter":"nope = 1"}`, `{"filter":"n > 3 AND nested.deep EXISTS"}`, `{"attributesToHighlight":["*"],"q":"tree"}`, `{"attributesToCrop":["*"],"q":"tree","showMatchesPosition":true}`)...)
-		if os.Getenv("MEILISEARCH_BIN") == "" { // see notEmbedded
+		if os.Getenv("MEILISEARCH_BIN") == "" { // see notEmbedded; and they do not list documents with numbers and strings as often
 			asked = slices.DeleteFunc(asked, func(q question) bool {
-				return strings.Contains(q.body, `"facets":["*"]`) || strings.Contains(q.body, `"facets":["_*"]`)
+				return strings.Contains(q.body, `"facets":["*"]`) || strings.Contains(q.body, `"facets":["_*"]`) ||
+					q.path == "/documents/fetch" && (strings.Contains(q.body, `"mixed:`) || strings.Contains(q.body, `"nested.deep:`))
 			})
 		}
 		w.same(t, asked...)
