@@ -14,11 +14,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The exceptions are explained in docs/embedded.md.
+// Nobody of v1.50 passes these: the suite was written for other versions, for the
+// Enterprise Edition and for a machine with access to services. docs/embedded.md
+// has the list too.
+var impossible = []Exception{
+	{"TestIndex_UpdateSettingsEmbedders", "expects answers of the servers of OpenAI and Hugging Face"},
+	{"Test_UpdateNetwork", "sets a leader, which demands the Enterprise Edition"},
+	{"Test_ListSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_UpdateSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_GetSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+	{"Test_DeleteSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
+}
+
 var embeddedExceptions = append([]Exception{
 	{"TestIndex_UpdateDocumentsByFunction", "an embedded node does not run scripts"},
 	{"TestIndex_DocumentOperationsWithCustomMetadata", "an embedded node does not run scripts"},
-}, realExceptions...)
+}, impossible...)
 
 // slow skips what is too slow for every run: the suite waits a lot.
 func slow(t *testing.T) {
@@ -35,17 +46,12 @@ func TestTheOfficialSuiteOnAnEmbeddedNode(t *testing.T) {
 	Run(t, node.URL).Check(t, embeddedExceptions)
 }
 
-// What a real server of v1.50 fails is no fault of ours: the suite was written
-// for other versions, for the Enterprise Edition and for a machine with access to
-// services.
-var realExceptions = []Exception{
-	{"TestIndex_UpdateSettingsEmbedders", "expects answers of the servers of OpenAI and Hugging Face"},
-	{"Test_UpdateNetwork", "sets a leader, which demands the Enterprise Edition"},
-	{"Test_ListSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
-	{"Test_UpdateSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
-	{"Test_GetSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
-	{"Test_DeleteSearchRule", "speaks an older form of the dynamic search rules, without tasks"},
-}
+// A real server refuses facets ["*"] over filterable attributes that are plain names.
+var realExceptions = append([]Exception{
+	{"TestIndex_Search", `asks for facets ["*"]`},
+	{"TestIndex_SearchFacets", `asks for facets ["*"]`},
+	{"TestClient_MultiSearch", `asks for facets ["*"]`},
+}, impossible...)
 
 func TestTheOfficialSuiteOnARealServer(t *testing.T) {
 	slow(t)
