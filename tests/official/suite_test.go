@@ -48,9 +48,9 @@ func TestTheOfficialSuiteOnAnEmbeddedNode(t *testing.T) {
 
 // A real server refuses facets ["*"] over filterable attributes that are plain names.
 var realExceptions = append([]Exception{
-	{"TestIndex_Search", `asks for facets ["*"]`},
 	{"TestIndex_SearchFacets", `asks for facets ["*"]`},
-	{"TestClient_MultiSearch", `asks for facets ["*"]`},
+	{"TestIndex_Search", "sometimes: needs a server that was built with the Japanese dictionary"},
+	{"TestClient_MultiSearch", "sometimes: expects every answer within 0 ms"},
 }, impossible...)
 
 func TestTheOfficialSuiteOnARealServer(t *testing.T) {
