@@ -84,6 +84,11 @@ func (p *searchParams) seeKind(settings *api.Settings) {
 		p.kind = byBoth
 	}
 	p.spec.SemanticHits = true
+	p.seeEmbedder(settings)
+}
+
+// seeEmbedder finds out whether the embedder is there and can take the vector.
+func (p *searchParams) seeEmbedder(settings *api.Settings) {
 	raw, _ := rawjson.Get(p.hybrid, "embedder")
 	name, err := rawjson.AppendUnquoted(nil, raw)
 	embedder, known := settings.Embedders[string(name)]

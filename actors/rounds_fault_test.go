@@ -1,0 +1,53 @@
+package actors
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/miroir-search/miroir/embedded"
+	"github.com/miroir-search/miroir/messages"
+)
+
+var changingMembers = regexp.MustCompile(`"processingTimeMs":\d+|"requestUid":"[^"]*"`)
+
+func TestReadsOfSeveralRoundsDoNotNoticeALostNode(t *testing.T) {
+	f := newFleet(t, 2, 2, 1)
+	f.must(settingsOf("films", `{"filterableAttributes":["kind"],"embedders":{"v":{"source":"userProvided","dimensions":2}}}`))
+	var docs strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&docs, `%c{"id":%d,"title":"common %d","kind":"k%d","_vectors":{"v":[%d,%d]}}`, ",["[(60-i)/60], i, i, i%17, i%7+1, i%5)
+	}
+	f.must(adding("films", docs.String()+"]"))
+	reads := []any{
+		&messages.Search{IndexUID: "films", Body: []byte(`{"q":"common 1","vector":[1,2],"hybrid":{"embedder":"v"}}`)},
+		&messages.Search{IndexUID: "films", Body: []byte(`{"q":"common","distinct":"kind","limit":15,"facets":["kind"]}`)},
+		&messages.Search{IndexUID: "films", Body: []byte(`{"distinct":"kind","page":2,"hitsPerPage":5}`)},
+		&messages.Search{IndexUID: "films", Body: []byte(`{"q":"common 2","rankingScoreThreshold":0.9,"limit":3}`)},
+		&messages.Similar{IndexUID: "films", Body: []byte(`{"id":7,"embedder":"v","limit":9}`)},
+		&messages.FacetSearch{IndexUID: "films", Body: []byte(`{"facetName":"kind","facetQuery":"k1"}`)},
+	}
+	answer := func(msg any) string {
+		_, a := f.page(f.read(msg))
+		if a.Degraded != "" {
+			t.Errorf("%T is degraded: %s", msg, a.Degraded)
+		}
+		return string(changingMembers.ReplaceAll(a.Body, nil))
+	}
+	var want []string
+	for _, r := range reads {
+		want = append(want, answer(r))
+	}
+	f.nodes[0].Faults().Add(embedded.Fault{Path: "/indexes/*", Method: "POST", Cut: true})
+	for range 2 { // each group is asked first
+		for i, r := range reads {
+			if got := answer(r); got != want[i] {
+				t.Errorf("%T with a node lost:\n%s\nwant\n%s", r, got, want[i])
+			}
+		}
+	}
+	if f.nodes[0].Faults().Hits() == 0 {
+		t.Error("the fault was never met")
+	}
+}
