@@ -45,16 +45,12 @@ func (x *Index) Browse(q *BrowseQuery) (docs []json.RawMessage, docIDs []string,
 		found = roaring.And(ids, found)
 	}
 	total = int(found.GetCardinality())
-	limit := q.Offset + q.Limit
-	if limit < q.Offset || limit > total {
-		limit = total
-	}
-	list := c.sortDocs(found, sorts, limit)
+	list := c.sortDocs(found, sorts, q.Offset, q.Limit)
 	sel := c.selectionOf(q.Fields, nil)
 	sel.vectors = q.RetrieveVectors
-	for i := q.Offset; i < len(list); i++ {
-		docs = append(docs, c.appendShown(nil, c.docs[list[i]], sel))
-		docIDs = append(docIDs, c.docs[list[i]].id)
+	for _, doc := range list {
+		docs = append(docs, c.appendShown(nil, c.docs[doc], sel))
+		docIDs = append(docIDs, c.docs[doc].id)
 	}
 	return docs, docIDs, total, nil
 }
@@ -221,6 +217,10 @@ func (h *frequentFirst) Pop() any { return nil }
 // facetMatcher says which values the text of a facet search finds.
 func (c *core) facetMatcher(query string, field uint16) func(*facetValue) bool {
 	want := facetKey(normalizeFacet(query))
+	if trimmed := strings.TrimSpace(query); trimmed != query && want != "" {
+		at := strings.Index(query, trimmed) // blanks around a text count
+		want = query[:at] + want + query[at+len(trimmed):]
+	}
 	if want == "" { // blanks alone find nothing
 		return func(*facetValue) bool { return query == "" }
 	}
@@ -236,7 +236,7 @@ func (c *core) facetMatcher(query string, field uint16) func(*facetValue) bool {
 		allowed = 1
 	}
 	letters := []rune(want)
-	return func(v *facetValue) bool { return prefixDistance(letters, facetKey(v.norm), allowed) <= allowed }
+	return func(v *facetValue) bool { return editDistance(letters, facetKey(v.norm), allowed, true) <= allowed }
 }
 
 // facetKey is the form in which facet search looks for a value.

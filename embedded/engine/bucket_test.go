@@ -43,7 +43,7 @@ func TestAPrefixWithTyposEndsWhereTheAutomatonDoes(t *testing.T) {
 		{"romantic", "romantics", 2, 0}, {"romantic", "romance", 2, 3}, {"romantic", "romances", 2, 3}, {"flower", "flowre", 1, 1},
 		{"flower", "flowres", 1, 1}, {"flower", "flwer", 1, 1}, {"flower", "lower", 1, 1}, {"flower", "power", 1, 2}, {"sun", "", 1, 2},
 	} {
-		if got := prefixDistance([]rune(tc.query), tc.word, tc.most); got != tc.want {
+		if got := editDistance([]rune(tc.query), tc.word, tc.most, true); got != tc.want {
 			t.Errorf("%s and %s: %d, want %d", tc.query, tc.word, got, tc.want)
 		}
 	}

@@ -197,12 +197,15 @@ func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f
 		a = &prefixAutomaton{dfa: dfa, most: most}
 	}
 	first, query := firstRune(word), []rune(word)
+	if len(query) < len(word) {
+		a = anyWord{} // the automaton misses words of longer characters
+	}
 	it, err := l.fst.Search(a, nil, nil)
 	for err == nil {
 		key, v := it.Current()
 		d := 0
-		if prefix {
-			d = prefixDistance(query, string(key), most)
+		if prefix || len(query) < len(word) {
+			d = editDistance(query, string(key), most, prefix)
 		} else {
 			d = distanceOf(dfa, key, most)
 		}
@@ -252,10 +255,10 @@ func distanceOf(dfa *levenshtein.DFA, key []byte, most int) int {
 	return most + 1
 }
 
-// prefixDistance is the edit distance of a query from the beginning of a word, or
-// most+1. It is that of the first beginning that no part of the query is nearer to,
-// as in a server's automaton, which stops there; without one, that of the whole word.
-func prefixDistance(query []rune, word string, most int) int {
+// editDistance is the edit distance of a query from a word, or most+1. For a prefix
+// it is that from the first beginning of the word that no part of the query is nearer
+// to, as in a server's automaton, which stops there; without one, that of the word.
+func editDistance(query []rune, word string, most int, prefix bool) int {
 	n := len(query)
 	var space [3 * 64]int
 	rows := space[:]
@@ -284,7 +287,7 @@ func prefixDistance(query []rune, word string, most int) int {
 			row[j] = d
 			least = min(least, d)
 		}
-		if row[n] <= most && row[n] == least {
+		if prefix && row[n] <= most && row[n] == least {
 			return row[n]
 		}
 		if least > most {
@@ -295,6 +298,15 @@ func prefixDistance(query []rune, word string, most int) int {
 	}
 	return min(last[n], most+1)
 }
+
+// anyWord accepts every word.
+type anyWord struct{}
+
+func (anyWord) Start() int               { return 0 }
+func (anyWord) IsMatch(int) bool         { return true }
+func (anyWord) CanMatch(int) bool        { return true }
+func (anyWord) WillAlwaysMatch(int) bool { return true }
+func (anyWord) Accept(int, byte) int     { return 0 }
 
 // prefixAutomaton accepts every word one of whose beginnings is near enough.
 // A state carries the best distance seen so far.

@@ -112,51 +112,76 @@ func (s *search) sorters() []sorter {
 	return out
 }
 
-// sortDocs orders documents by sort terms alone, document order last. It is what
-// browsing sorts by, and has its oddities: documents with numbers and with strings
-// in a field come twice, those with neither but with the field not at all.
-func (c *core) sortDocs(docs *roaring.Bitmap, terms []sortTerm, limit int) []uint32 {
-	var out []uint32
-	c.sortInto(docs, terms, limit, &out)
-	return out[:min(limit, len(out))]
+// sortDocs orders documents by sort terms alone, document order last, and returns a
+// page of them. It is what browsing sorts by, and has the oddities of a real server:
+// documents with numbers and with strings in a field come twice, those with neither
+// but with the field not at all, and what is skipped is counted as if that were not so.
+func (c *core) sortDocs(docs *roaring.Bitmap, terms []sortTerm, offset, limit int) []uint32 {
+	b := browser{c: c, skip: offset, limit: limit}
+	b.sort(docs, terms)
+	return b.out
 }
 
-func (c *core) sortInto(docs *roaring.Bitmap, terms []sortTerm, limit int, out *[]uint32) {
-	if len(*out) >= limit || docs.IsEmpty() {
-		return
-	}
+type browser struct {
+	c           *core
+	skip, limit int
+	out         []uint32
+	over        bool
+}
+
+func (b *browser) sort(docs *roaring.Bitmap, terms []sortTerm) {
 	if len(terms) == 0 {
 		it := docs.Iterator()
-		for it.HasNext() && len(*out) < limit {
-			*out = append(*out, it.Next())
+		for it.HasNext() && !b.full() {
+			if doc := it.Next(); b.skip > 0 {
+				b.skip--
+			} else {
+				b.out = append(b.out, doc)
+			}
 		}
 		return
 	}
 	t := terms[0]
 	if t.geo != nil {
-		c.eachBucket(&geoSort{c: c, at: *t.geo, asc: t.asc}, docs, terms[1:], limit, out)
+		b.each(&geoSort{c: b.c, at: *t.geo, asc: t.asc}, docs, terms[1:])
 		return
 	}
-	f, _ := c.facetOf(t.field)
+	f, _ := b.c.facetOf(t.field)
 	if f == nil {
-		c.sortInto(docs, terms[1:], limit, out)
+		b.sort(docs, terms[1:])
 		return
 	}
 	for _, numbers := range []bool{true, false} {
-		c.eachBucket(&valueSort{c: c, field: t.field, asc: t.asc, only: &numbers}, docs, terms[1:], limit, out)
+		b.each(&valueSort{c: b.c, field: t.field, asc: t.asc, only: &numbers}, docs, terms[1:])
 	}
-	c.sortInto(roaring.AndNot(docs, f.exists), terms[1:], limit, out)
+	b.group(roaring.AndNot(docs, f.exists), terms[1:])
 }
 
-func (c *core) eachBucket(s sorter, docs *roaring.Bitmap, terms []sortTerm, limit int, out *[]uint32) {
+func (b *browser) each(s sorter, docs *roaring.Bitmap, terms []sortTerm) {
 	left := docs.Clone()
 	s.start(docs, nil)
-	for len(*out) < limit {
-		b, ok := s.next(left)
+	for !b.full() {
+		next, ok := s.next(left)
 		if !ok {
 			return
 		}
-		left.AndNot(b.docs)
-		c.sortInto(b.docs, terms, limit, out)
+		left.AndNot(next.docs)
+		b.group(next.docs, terms)
 	}
 }
+
+// group skips documents that are equal so far, or sorts them further.
+func (b *browser) group(docs *roaring.Bitmap, terms []sortTerm) {
+	n := int(docs.GetCardinality())
+	switch {
+	case n == 0 || b.full():
+	case b.skip > 0 && b.skip >= n:
+		b.skip -= n
+	default:
+		skipping := b.skip > 0
+		b.sort(docs, terms)
+		b.over = b.over || skipping && len(b.out) == 0 // the page begins behind the end of the group
+	}
+}
+
+func (b *browser) full() bool { return b.over || len(b.out) >= b.limit }
