@@ -46,6 +46,7 @@ var Sharded = append([]Loosening{
 	{"federated-distinct", both(asks(`"distinct":`), asks(`"federation":{`)), func(path string, _, _ any) bool {
 		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
 	}},
+	{"number-texts", asks(`"facets":["list"]`), facets},
 	{"threshold-facets", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return strings.HasPrefix(path, "facetHits") }},
 	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
 		return path == "estimatedTotalHits" || strings.HasPrefix(path, "hits")
