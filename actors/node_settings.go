@@ -23,6 +23,7 @@ func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 	n := s.Clone()
 	n.FilterableAttributes = withShardRule(s.FilterableAttributes)
 	n.DisplayedAttributes = append(slices.Clone(s.DisplayedAttributes), addedDisplayed(s)...)
+	withTemplates(n.Embedders)
 	if raisesFacetValues(s) {
 		n.Faceting.MaxValuesPerFacet = raisedFacetValues
 	}
