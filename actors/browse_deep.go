@@ -13,7 +13,7 @@ import (
 
 // deepPage is from which depth on a page is located first and read then. Before
 // it, nodes send all documents up to the page.
-const deepPage = 200
+const deepPage = 1000
 
 // deep reports whether the page is to be located first: because it is deep, or
 // because what it is sorted by cannot be taken out of the documents again.
