@@ -88,7 +88,7 @@ func checkRequest(t *testing.T, iv *indexView, body string, leg topology.Leg, al
 			want["attributesToRetrieve"] = append(append([]any{}, list...), topology.SeqField)
 		}
 		if client["page"] != nil || client["hitsPerPage"] != nil {
-			want["page"], want["hitsPerPage"] = 1.0, float64(max(j.p.spec.Depth(), 1))
+			want["page"], want["hitsPerPage"] = float64(min(j.p.spec.Depth(), 1)), float64(max(j.p.spec.Depth(), 1))
 		} else {
 			want["limit"] = float64(j.p.spec.Depth())
 		}

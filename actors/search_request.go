@@ -72,11 +72,14 @@ func (j *searchJob) varied(leg topology.Leg, v *variant) *nodeclient.Request {
 	}
 	body = append(body, v.more...)
 	depth := v.depth
-	if j.p.spec.PageMode {
-		body = append(body, `"page":1,"hitsPerPage":`...)
-		depth = max(depth, 1)
-	} else {
+	switch {
+	case !j.p.spec.PageMode:
 		body = append(body, `"limit":`...)
+	case depth == 0: // a node must not look for any hit
+		body = append(body, `"page":0,"hitsPerPage":`...)
+		depth = 1
+	default:
+		body = append(body, `"page":1,"hitsPerPage":`...)
 	}
 	body = strconv.AppendInt(body, int64(depth), 10)
 	body = append(body, ',')
