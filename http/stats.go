@@ -17,7 +17,7 @@ func statsOptions(c *call) (o messages.StatsOptions, err error) {
 	format := "raw"
 	if bad := api.DecodeQuery(c.query(), []api.Field{
 		{Name: "showInternalDatabaseSizes", Into: api.ParamBool("invalid_stats_show_internal_database_sizes", &o.InternalSizes)},
-		{Name: "sizeFormat", Into: api.OneOf("raw", "human")("invalid_stats_size_format", &format)},
+		{Name: "sizeFormat", Into: api.OneOf("human", "raw")("invalid_stats_size_format", &format)},
 	}); bad != nil {
 		return o, bad
 	}
