@@ -17,6 +17,7 @@ import (
 // those that one node sends.
 func TestEmbeddersSeeTheClientsDocuments(t *testing.T) {
 	bin := fleet.RealBinary(t)
+	t.Setenv("MEILI_EXPERIMENTAL_ALLOWED_IP_NETWORKS", "any") // the embedder is on loopback
 	for name, template := range map[string]string{"default": ``, "own": `,"documentTemplate":"{% for f in fields %}{{ f.name }}={{ f.value }};{% endfor %}"`} {
 		t.Run(name, func(t *testing.T) {
 			texts := func(start func() fleet.API) []string {
