@@ -23,13 +23,15 @@ type change struct {
 	forget  map[uint32]struct{}
 	// ended are other tasks that this one brought to an end or renamed.
 	ended []*record
+	// before are other tasks as they were before this one changed or deleted them.
+	before map[uint32]*record
 	// renames tells that ended holds tasks that only got another name.
 	renames bool
 }
 
 func newChange(c *core) *change {
 	return &change{core: c, saved: make(map[uint64]*index), cleared: make(map[uint64]bool),
-		docs: make(map[uint64][]moved), forget: make(map[uint32]struct{})}
+		docs: make(map[uint64][]moved), forget: make(map[uint32]struct{}), before: make(map[uint32]*record)}
 }
 
 // safely carries out one task; a panic is the task's failure, not the node's.
@@ -428,7 +430,7 @@ func (ch *change) cancel(rec *record) outcome {
 			continue
 		}
 		end := outcome{canceledBy: &by}.finish(victim, now)
-		c.records[uid] = end
+		c.records[uid], ch.before[uid] = end, victim
 		ch.ended = append(ch.ended, end)
 		n++
 	}
@@ -455,7 +457,7 @@ func (ch *change) deleteTasks(rec *record) outcome {
 	for _, uid := range rec.op.Tasks {
 		if victim := c.records[uid]; victim != nil && victim.task.Finished() {
 			delete(c.records, uid)
-			ch.forget[uid] = struct{}{}
+			ch.forget[uid], ch.before[uid] = struct{}{}, victim
 		}
 	}
 	c.order = slices.DeleteFunc(c.order, func(uid uint32) bool {

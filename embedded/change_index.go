@@ -112,7 +112,7 @@ func (ch *change) renameTasks(names map[string]string, before uint32) {
 			task.Details, changed = renamedSwaps(task.Details, names), true
 		}
 		if changed {
-			c.records[uid] = &record{task: &task, ended: rec.atEnd()}
+			c.records[uid], ch.before[uid] = &record{task: &task, ended: rec.atEnd()}, rec
 			ch.ended = append(ch.ended, c.records[uid])
 		}
 	}

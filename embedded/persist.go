@@ -42,7 +42,7 @@ func (c *core) save(ch *change, finished []*record) error {
 	if c.store == nil {
 		return nil
 	}
-	return c.store.db.Update(func(tx *bolt.Tx) error {
+	return c.store.update(func(tx *bolt.Tx) error {
 		if err := c.saveIndexes(tx, ch); err != nil {
 			return err
 		}
@@ -143,21 +143,29 @@ func (c *core) load() error {
 
 func (c *core) loadIndexes(tx *bolt.Tx) error {
 	return tx.Bucket(bucketIndexes).ForEach(func(key, value []byte) error {
-		stored := storedIndex{Settings: api.DefaultSettings()}
-		if err := json.Unmarshal(value, &stored); err != nil {
-			return fmt.Errorf("read index: %w", err)
+		x, err := c.readIndex(tx, key, value)
+		if err == nil {
+			c.indexes[x.uid] = x
 		}
-		x := &index{id: binary.BigEndian.Uint64(key), uid: stored.UID, primaryKey: stored.PrimaryKey,
-			created: stored.Created, updated: stored.Updated, settings: stored.Settings,
-			engine: engine.New(c.engineSettings(stored.Settings)), slots: newSlots()}
-		if b := tx.Bucket(bucketDocs).Bucket(key); b != nil {
-			if err := x.rebuild(b); err != nil {
-				return fmt.Errorf("rebuild index %s: %w", x.uid, err)
-			}
-		}
-		c.indexes[x.uid] = x
-		return nil
+		return err
 	})
+}
+
+// readIndex builds an index from its record and its documents.
+func (c *core) readIndex(tx *bolt.Tx, key, value []byte) (*index, error) {
+	stored := storedIndex{Settings: api.DefaultSettings()}
+	if err := json.Unmarshal(value, &stored); err != nil {
+		return nil, fmt.Errorf("read index: %w", err)
+	}
+	x := &index{id: binary.BigEndian.Uint64(key), uid: stored.UID, primaryKey: stored.PrimaryKey,
+		created: stored.Created, updated: stored.Updated, settings: stored.Settings,
+		engine: engine.New(c.engineSettings(stored.Settings)), slots: newSlots()}
+	if b := tx.Bucket(bucketDocs).Bucket(key); b != nil {
+		if err := x.rebuild(b); err != nil {
+			return nil, fmt.Errorf("rebuild index %s: %w", x.uid, err)
+		}
+	}
+	return x, nil
 }
 
 // rebuild hands all documents to the engine at the places they had. Places that were free are filled for a moment, so

@@ -150,10 +150,26 @@ func (c *core) work(quit, done chan struct{}) {
 			if group == nil {
 				break
 			}
-			c.run(group)
+			if !c.run(group) && !rest(quit) {
+				return
+			}
 		}
 	}
 }
+
+// rest waits until a store that took nothing is tried again; false when the work is to end.
+func rest(quit chan struct{}) bool {
+	timer := time.NewTimer(retryStore)
+	defer timer.Stop()
+	select {
+	case <-quit:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+const retryStore = time.Second
 
 func (c *core) hasWork() bool {
 	c.mu.RLock()
@@ -232,8 +248,8 @@ func chooseGroup(all []*record) []*record {
 // groups tells whether the operation may become one change with its neighbours.
 func (o *operation) groups() bool { return o.Kind == opDocuments || o.Kind == opDeleteIDs }
 
-// run carries out a group and records how it ended.
-func (c *core) run(group []*record) {
+// run carries out a group and records how it ended. False means that the store took nothing: the group waits again.
+func (c *core) run(group []*record) bool {
 	ch := newChange(c)
 	ch.results = ch.carryOut(group, c.hinder(group))
 	now := c.now()
@@ -243,8 +259,14 @@ func (c *core) run(group []*record) {
 	}
 	if err := c.save(ch, finished); err != nil {
 		c.opt.Logger.WithError(err).Error("embedded node cannot write its store")
-		for i, rec := range finished {
-			finished[i] = outcome{err: api.Internal(err.Error())}.finish(rec, now)
+		ch.undo()
+		for i, rec := range group {
+			finished[i] = failed(api.Internal(err.Error())).finish(rec, now)
+		}
+		ch = newChange(c)
+		if err := c.save(ch, finished); err != nil { // not even that they failed
+			c.enqueueAgain(group)
+			return false
 		}
 	}
 	defer c.notify(append(ch.canceled(), finished...))
@@ -260,6 +282,20 @@ func (c *core) run(group []*record) {
 	c.stats.lastUpdate = now
 	close(c.changed)
 	c.changed = make(chan struct{})
+	return true
+}
+
+// enqueueAgain lets a group wait as if it had not been begun.
+func (c *core) enqueueAgain(group []*record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, rec := range group {
+		task := *rec.task
+		task.Status, task.StartedAt, task.BatchUID = api.Enqueued, nil, nil
+		c.records[task.UID] = &record{task: &task, op: rec.op}
+	}
+	c.nextBatch--
+	c.working = nil
 }
 
 // carryOut works on all tasks of a group but those in fail, whose end is known.

@@ -27,6 +27,8 @@ var (
 // store is the file behind a node with a directory. Concurrent submissions share one fsync.
 type store struct {
 	db *bolt.DB
+	// update writes what a group of tasks did; tests replace it to see a store fail.
+	update func(func(tx *bolt.Tx) error) error
 
 	mu      sync.Mutex
 	pending []*submission
@@ -68,7 +70,7 @@ func openStore(dir string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", path, err), db.Close())
 	}
-	return &store{db: db, wake: make(chan struct{}, 1)}, nil
+	return &store{db: db, update: db.Update, wake: make(chan struct{}, 1)}, nil
 }
 
 func (s *store) start() {
