@@ -3,6 +3,7 @@ package embedded
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -24,18 +25,17 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 	if err := r.core.checkFederation(m); err != nil {
 		return nil, err
 	}
+	p := fedPageOf(f)
+	fed := &federation{request: r, order: f, depth: p.offset + p.limit, indexes: make(map[string]*fedIndex), proxied: proxied,
+		metadata: make([]*metadata, len(m.Queries))}
+	if err := fed.runAll(m.Queries); err != nil {
+		return nil, err
+	}
 	for _, facets := range f.FacetsByIndex {
-		if !slices.ContainsFunc(m.Queries, func(q api.MultiQuery) bool { return q.IndexUID == facets.IndexUID }) {
+		if fed.indexes[facets.IndexUID] == nil {
 			if err := unusedFacets(r, facets); err != nil {
 				return nil, err
 			}
-		}
-	}
-	p := fedPageOf(f)
-	fed := &federation{request: r, order: f, depth: p.offset + p.limit, indexes: make(map[string]*fedIndex), proxied: proxied}
-	for i := range m.Queries {
-		if err := fed.run(i, &m.Queries[i]); err != nil {
-			return nil, insideQuery(i, err)
 		}
 	}
 	hits, rejected := fed.merge()
@@ -69,6 +69,34 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 		b = intMember(b, "semanticHitCount", n)
 	}
 	return &reply{status: http.StatusOK, raw: append(b, '}')}, nil
+}
+
+// runAll runs the queries. The facets that are wanted of an index are looked at behind the last of its queries.
+func (fed *federation) runAll(queries []api.MultiQuery) *api.Error {
+	order := byIndex(queries)
+	for n, i := range order {
+		if err := fed.run(i, &queries[i]); err != nil {
+			return insideQuery(i, err)
+		}
+		uid := queries[i].IndexUID
+		if n+1 < len(order) && queries[order[n+1]].IndexUID == uid {
+			continue
+		}
+		if err := fed.checkFacets(fed.indexes[uid]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byIndex are the places of queries in the order in which a real server works on them: index by index, by name.
+func byIndex(queries []api.MultiQuery) []int {
+	order := make([]int, len(queries))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(queries[a].IndexUID, queries[b].IndexUID) })
+	return order
 }
 
 // fedPage is the part of the merged list that is wanted.
@@ -141,6 +169,11 @@ func unusedFacets(r *request, wanted api.IndexFacets) *api.Error {
 // checkFederation refuses what cannot be said inside a query of a federated search.
 func (c *core) checkFederation(m *api.MultiSearch) *api.Error {
 	for i := range m.Queries {
+		if err := c.checkFilter(m.Queries[i].Filter); err != nil {
+			return insideQuery(i, err)
+		}
+	}
+	for i := range m.Queries {
 		q := &m.Queries[i]
 		name := ""
 		switch {
@@ -171,6 +204,11 @@ func (c *core) checkFederation(m *api.MultiSearch) *api.Error {
 		if q.ShowPerformanceDetails {
 			return insideQuery(i, api.NewError("invalid_multi_search_query_show_performance_details", "Using `.showPerformanceDetails` is not "+
 				"allowed in federated queries.\n - Hint: remove `showPerformanceDetails` from the query or remove `federation` from the request"))
+		}
+		if q.Distinct != nil && m.Federation.Distinct != nil {
+			return insideQuery(i, api.NewError("invalid_multi_search_distinct", "Using `distinct` options is not allowed in federated "+
+				"queries when it also appears in `.federation.distinct`.\n - Hint: remove `distinct` from the query or remove `federation` "+
+				"from the request\n  - Note: `distinct` at the query level is discouraged in federated search."))
 		}
 		if err := c.checkRemote(q); err != nil {
 			return insideQuery(i, err)

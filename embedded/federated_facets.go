@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
@@ -90,16 +92,29 @@ func sortedFacetValues(values map[string]uint64) []string {
 	return names
 }
 
-// countFacets counts the facets that are wanted, over what all queries of an index found.
-func (fed *federation) countFacets() *api.Error {
+// checkFacets refuses facets that an index does not have.
+func (fed *federation) checkFacets(in *fedIndex) *api.Error {
 	for _, wanted := range fed.order.FacetsByIndex {
-		in := fed.indexes[wanted.IndexUID]
-		if in == nil || wanted.Facets == nil {
+		if wanted.IndexUID != in.uid || wanted.Facets == nil {
 			continue
 		}
-		dist, stats, err := in.x.engine.Facets(wanted.Facets, in.candidates)
-		if err != nil {
-			return insideQuery(in.first, engineError("", err).Prefixed("Inside `.federation.facetsByIndex."+wanted.IndexUID+"`: "))
+		if _, _, err := in.x.engine.Facets(wanted.Facets, roaring.New()); err != nil {
+			return insideQuery(in.first, engineError("", err).Prefixed("Inside `.federation.facetsByIndex."+in.uid+"`: "))
+		}
+		in.wanted = wanted.Facets
+	}
+	return nil
+}
+
+// countFacets counts the facets that are wanted, over what all queries of an index found.
+func (fed *federation) countFacets() *api.Error {
+	for _, in := range fed.indexes {
+		if in.wanted == nil {
+			continue
+		}
+		dist, stats, err := in.x.engine.Facets(in.wanted, in.candidates)
+		if err != nil { // the settings have changed meanwhile
+			return insideQuery(in.first, engineError("", err).Prefixed("Inside `.federation.facetsByIndex."+in.uid+"`: "))
 		}
 		in.facets = &engine.Result{FacetDistribution: dist, FacetStats: stats}
 	}

@@ -85,3 +85,44 @@ func TestSortedDocumentsForAProxy(t *testing.T) {
 		t.Errorf("%d %s", code, got)
 	}
 }
+
+func TestFederatedQueriesMustBeOrderedAlike(t *testing.T) {
+	c := start(t, embedded.Options{})
+	for _, uid := range []string{"a", "b"} {
+		c.task("PATCH", "/indexes/"+uid+"/settings", `{"sortableAttributes":["year","_geo"],"rankingRules":["typo","sort","words"]}`)
+	}
+	for queries, message := range map[string]string{
+		`{"indexUid":"b","q":"x"},{"indexUid":"a","q":"y","sort":["year:asc"]},{"indexUid":"a","q":"y","matchingStrategy":"all"}`: "",
+		`{"indexUid":"b","sort":["year:desc","year:asc"]},{"indexUid":"a","sort":["year:asc"]}`: "Inside `.queries[0]`: The results of queries #1 and #0 are incompatible: \n" +
+			"  1. `queries[1].sort[0]`, `a.rankingRules[0]`: ascending sort rule(s) on field `year`\n" +
+			"  2. `queries[0].sort[0]`, `b.rankingRules[0]`: descending sort rule(s) on field `year`\n" +
+			"  - cannot compare two sort rules in opposite directions\n" +
+			"  - note: The ranking rules of query #1 were modified during canonicalization:\n" +
+			"    1. Removed relevancy rule `typo` at position #0 in ranking rules because the query is a placeholder search (`q`: \"\")\n" +
+			"    2. Removed relevancy rule `words` at position #2 in ranking rules because the query is a placeholder search (`q`: \"\")\n" +
+			"  - note: The ranking rules of query #0 were modified during canonicalization:\n" +
+			"    1. Removed relevancy rule `typo` at position #0 in ranking rules because the query is a placeholder search (`q`: \"\")\n" +
+			"    2. Removed duplicate rule `year:desc` at position #1 in `query.sort` (as `sort` is #1 in ranking rules) as it already appears at position #0 in `query.sort` (as `sort` is #1 in ranking rules)\n" +
+			"    3. Removed relevancy rule `words` at position #2 in ranking rules because the query is a placeholder search (`q`: \"\")\n",
+		`{"indexUid":"a","q":"x"},{"indexUid":"a","sort":["_geoPoint(1,2):asc"]}`: "Inside `.queries[1]`: The results of queries #0 and #1 are incompatible: \n" +
+			"  1. `queries[0]`, `a.rankingRules[0..=2]`: relevancy rule(s) words, typo, words\n" +
+			"  2. `queries[1].sort[0]`, `a.rankingRules[0]`: ascending geo sort rule(s) default\n" +
+			"  - cannot compare a relevancy rule with a geosort rule\n" +
+			"  - note: The ranking rules of query #0 were modified during canonicalization:\n" +
+			"    1. Prepended rule `words` before first relevancy rule `typo` at position #0 in ranking rules\n" +
+			"   2. Removed rule `sort` at position #1 in ranking rules because `query.sort` is empty\n" +
+			"    3. Removed rule `words` at position #2 in ranking rules because it was previously prepended\n" +
+			"  - note: The ranking rules of query #1 were modified during canonicalization:\n" +
+			"    1. Removed relevancy rule `typo` at position #0 in ranking rules because the query is a placeholder search (`q`: \"\")\n" +
+			"    2. Removed relevancy rule `words` at position #2 in ranking rules because the query is a placeholder search (`q`: \"\")\n",
+	} {
+		status, body := c.send("POST", "/multi-search", `{"federation":{},"queries":[`+queries+`]}`)
+		var got struct{ Code, Message string }
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		if message == "" && status != 200 || message != "" && got.Code != "invalid_multi_search_query_ranking_rules" || got.Message != message {
+			t.Errorf("%s\ngot  %d %s %s\nwant %s", queries, status, got.Code, got.Message, message)
+		}
+	}
+}

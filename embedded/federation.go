@@ -26,6 +26,7 @@ type fedIndex struct {
 	x          *index
 	lists      [][]fedHit // by query
 	candidates *roaring.Bitmap
+	wanted     []string       // facets; nil for none
 	facets     *engine.Result // nil where none are wanted
 	first      int            // the first query that searches the index
 }
@@ -40,9 +41,13 @@ type federation struct {
 	vectors  map[int][]float32 // by query
 	semantic bool
 	proxied  bool
+	previous *rankOrder // of the queries before, that with the most rules
 }
 
 func (fed *federation) run(i int, query *api.MultiQuery) *api.Error {
+	if err := fed.checkOrder(i, query); err != nil {
+		return err
+	}
 	q, f := query.SearchQuery, fed.order
 	q.Offset, q.Limit = 0, fed.depth
 	if f.Page != nil || f.HitsPerPage != nil {
@@ -63,7 +68,7 @@ func (fed *federation) run(i int, query *api.MultiQuery) *api.Error {
 	}
 	in.candidates.Or(res.Candidates)
 	fed.semantic = fed.semantic || res.SemanticHitCount != nil
-	fed.metadata = append(fed.metadata, x.metadata(&q))
+	fed.metadata[i] = x.metadata(&q)
 	if res.QueryVector != nil {
 		if fed.vectors == nil {
 			fed.vectors = make(map[int][]float32)

@@ -140,14 +140,6 @@ func generatedCalls() []apiCall {
 	body("PATCH", "/network", "remotes", "shards", "self", "leader", "nope")
 	body("POST", "/indexes/movies/documents/delete", "filter", "nope")
 	body("POST", "/indexes/movies/documents/edit", "function", "filter", "context", "nope")
-	for i := range out {
-		switch out[i].path + out[i].body {
-		case `/indexes/movies/search{"distinct":""}`, "/indexes/movies/search?distinct=":
-			out[i].known = "an empty distinct is taken for none"
-		case "/indexes/movies/search?facets=*":
-			out[i].known = "the pattern * is taken for all facets"
-		}
-	}
 	return out
 }
 

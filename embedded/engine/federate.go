@@ -45,6 +45,19 @@ func (x *Index) Facets(patterns []string, candidates *roaring.Bitmap) (FacetDist
 	return dist, stats, nil
 }
 
+// OrderedBy tells whether vectors alone order the hits of a query; ok is false when its sort parameter or its vectors are
+// an error.
+func (x *Index) OrderedBy(q *Query) (vectors, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	s := &search{c: x.core, q: q}
+	if s.chooseKind() != nil {
+		return false, false
+	}
+	_, err := parseSort(q.Sort, "invalid_search_sort")
+	return s.kind == byVector, err == nil
+}
+
 // Number is the place of a document in Candidates.
 func (x *Index) Number(id string) (uint32, bool) {
 	x.mu.RLock()
