@@ -106,7 +106,9 @@ func (r *attributeProximity) condition(st step, c, costs int) *roaring.Bitmap {
 func (m *matcher) openDocs(s subset) *roaring.Bitmap {
 	out := roaring.New()
 	for level := range 3 {
-		out.Or(m.subsetDocs(s, level))
+		if level == 0 || s.levels>>level&1 != 0 { // phrases without typos always match
+			out.Or(m.subsetDocs(s, level))
+		}
 	}
 	return out
 }

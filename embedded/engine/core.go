@@ -22,7 +22,8 @@ type core struct {
 	// embedded are the documents with vectors, by embedder.
 	embedded map[string]*roaring.Bitmap
 
-	writer extractor
+	columns columns // of readers
+	writer  extractor
 }
 
 func newCore(cfg *config) *core {
@@ -80,6 +81,7 @@ func (c *core) commit(changes []change, fst *vellum.FST, gone []uint32) {
 	}
 	d.release(gone)
 	c.lex = lexicon{fst: fst, words: d.words}
+	c.columns.reset()
 }
 
 func (c *core) insert(doc uint32, e *extracted) {

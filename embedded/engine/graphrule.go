@@ -72,7 +72,9 @@ const (
 type costGroup struct {
 	cost int
 	docs []uint32
-	by   []chosen
+	by   []uint16 // places in ways
+	ways []chosen
+	last int // the way of the last document
 }
 
 // chosen is a reading with the costs of its steps, half a byte each.
@@ -149,15 +151,17 @@ func (r *graphRule) measure(universe *roaring.Bitmap) {
 		}
 	}
 	groups := map[int]*costGroup{}
+	var g *costGroup
 	for i, doc := range r.docs {
 		best, at := cheapest(by, i)
 		if at < 0 {
 			continue
 		}
-		g := groups[best]
-		if g == nil {
-			g = &costGroup{cost: best}
-			groups[best] = g
+		if g == nil || g.cost != best {
+			if g = groups[best]; g == nil {
+				g = &costGroup{cost: best}
+				groups[best] = g
+			}
 		}
 		c := chosen{route: at}
 		if r.kind == RuleTypo || r.kind == RuleExactness {
@@ -165,11 +169,22 @@ func (r *graphRule) measure(universe *roaring.Bitmap) {
 				c.add(costs[i])
 			}
 		}
-		g.docs, g.by = append(g.docs, doc), append(g.by, c)
+		g.add(doc, c)
 	}
 	for _, cost := range slices.Sorted(maps.Keys(groups)) {
 		r.groups = append(r.groups, *groups[cost])
 	}
+}
+
+// add puts a document into the group.
+func (g *costGroup) add(doc uint32, by chosen) {
+	if len(g.ways) == 0 || g.ways[g.last] != by {
+		if g.last = slices.Index(g.ways, by); g.last < 0 {
+			g.last = len(g.ways)
+			g.ways = append(g.ways, by)
+		}
+	}
+	g.docs, g.by = append(g.docs, doc), append(g.by, uint16(g.last))
 }
 
 // cheapest is the least cost of the i-th document and the first reading that has
@@ -206,10 +221,11 @@ const unmatched = 255
 // costs fills in, for every step, what it costs each document.
 func (r *graphRule) costs(steps map[step][]uint8, universe *roaring.Bitmap) {
 	for s := range steps {
-		steps[s] = make([]uint8, len(r.docs))
-		for i := range steps[s] {
-			steps[s][i] = unmatched
+		out := make([]uint8, len(r.docs))
+		for i := range out {
+			out[i] = unmatched
 		}
+		steps[s] = out
 	}
 	switch r.kind {
 	case RuleTypo:
@@ -233,7 +249,15 @@ func (r *graphRule) costs(steps map[step][]uint8, universe *roaring.Bitmap) {
 			}
 		}
 	default:
-		r.scan(steps)
+		var list []step
+		for s, out := range steps {
+			if !r.fromLists(s, out, universe) {
+				list = append(list, s)
+			}
+		}
+		if len(list) > 0 {
+			r.scan(steps, list)
+		}
 	}
 }
 
@@ -249,9 +273,8 @@ func (r *graphRule) set(out []uint8, docs, universe *roaring.Bitmap, cost uint8)
 	})
 }
 
-// scan looks into every document.
-func (r *graphRule) scan(steps map[step][]uint8) {
-	list := slices.Collect(maps.Keys(steps))
+// scan looks into every document for what some of the steps cost there.
+func (r *graphRule) scan(steps map[step][]uint8, list []step) {
 	workers := 1
 	if len(r.docs) > 512 {
 		workers = min(runtime.GOMAXPROCS(0), 4)
@@ -357,16 +380,21 @@ func (r *graphRule) next(universe *roaring.Bitmap) (bucket, bool) {
 		g := &r.groups[0]
 		r.groups = r.groups[1:]
 		docs := make([]uint32, 0, len(g.docs))
-		by := map[chosen]bool{}
+		used := make([]bool, len(g.ways))
+		whole := uint64(len(r.docs)) == universe.GetCardinality() // nothing was taken out so far
 		for i, doc := range g.docs {
-			if universe.Contains(doc) {
+			if whole || universe.Contains(doc) {
 				docs = append(docs, doc)
-				if len(by) == 0 || !by[g.by[i]] {
-					by[g.by[i]] = true
-				}
+				used[g.by[i]] = true
 			}
 		}
 		if len(docs) > 0 {
+			by := map[chosen]bool{}
+			for i, u := range used {
+				if u {
+					by[g.ways[i]] = true
+				}
+			}
 			return bucket{roaring.BitmapOf(docs...), r.narrowed(by), r.score(g.cost)}, true
 		}
 	}

@@ -19,8 +19,8 @@ type matcher struct {
 func (c *core) newMatcher(g *graph, attrs attrSet) *matcher {
 	m := &matcher{c: c, g: g, attrs: attrs, cache: map[subset]*roaring.Bitmap{}, phrases: map[*phrase]*roaring.Bitmap{},
 		pairs: map[pairKey]*roaring.Bitmap{}}
-	for _, n := range g.nodes {
-		m.resolve(n)
+	for i := range g.nodes {
+		m.resolve(uint8(i))
 	}
 	if c.cfg.ProximityByAttribute {
 		m.askedAlready()
@@ -37,54 +37,43 @@ func (m *matcher) keepTolerant(attr uint16) bool {
 }
 
 // resolve finds the documents of a node.
-func (m *matcher) resolve(n *node) {
-	acc := newDense(len(m.c.docs))
-	for i := range n.levels {
-		keep := m.keepOriginal
-		if i > 0 || n.words != nil {
-			keep = m.keepTolerant
-		}
-		for _, t := range n.levels[i].terms {
-			for _, a := range m.c.post[t].attrs {
-				if keep(a.attr) {
-					acc.or(a.docs)
-				}
-			}
-		}
-		for _, p := range n.levels[i].phrases {
-			acc.or(m.phraseDocs(p))
-		}
+func (m *matcher) resolve(id uint8) {
+	n := m.g.nodes[id]
+	every := subset{node: id, levels: allLevels}
+	n.docs = roaring.New()
+	for level := range n.levels {
+		n.docs.Or(m.subsetDocs(every, level))
 	}
-	n.docs = acc.bitmap()
 }
 
-// dense collects many small bitmaps.
+// dense collects many small bitmaps, and a few large ones.
 type dense struct {
 	words []uint64
+	large []*roaring.Bitmap
 }
+
+// largeSet is from how many documents on a bitmap is joined as it is.
+const largeSet = 4096
 
 func newDense(docs int) *dense { return &dense{words: make([]uint64, (docs+63)/64)} }
 
 func (d *dense) or(b *roaring.Bitmap) {
+	if b.GetCardinality() >= largeSet {
+		d.large = append(d.large, b)
+		return
+	}
 	b.Iterate(func(x uint32) bool {
 		d.words[x>>6] |= 1 << (x & 63)
 		return true
 	})
 }
 
+// bitmap is all that was collected; nothing can be added afterwards.
 func (d *dense) bitmap() *roaring.Bitmap {
-	b := roaring.New()
-	var run []uint32
-	for i, w := range d.words {
-		for ; w != 0; w &= w - 1 {
-			run = append(run, uint32(i*64+trailingZeros(w)))
-		}
-		if len(run) > 4096 {
-			b.AddMany(run)
-			run = run[:0]
-		}
+	b := roaring.FromDense(d.words, true)
+	for _, l := range d.large {
+		b.Or(l)
 	}
-	b.AddMany(run)
 	return b
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -296,8 +297,7 @@ func (c *core) phraseOf(words []string) *phrase {
 // split reads a word as the two words that follow each other most often in the
 // index.
 func (c *core) split(n *node) *phrase {
-	var best *phrase
-	most, at := 0, 0
+	var list []splitWord
 	for i := range n.text {
 		if i == 0 {
 			continue
@@ -310,15 +310,35 @@ func (c *core) split(n *node) *phrase {
 		if !ok {
 			continue
 		}
-		p := &phrase{words: []phraseWord{{term: left}, {term: right}}}
-		if count := int(c.phraseDocs(p, nil).GetCardinality()); count > most {
-			best, most, at = p, count, i
+		s := splitWord{at: i, left: left, right: right}
+		s.both = int(c.termDocs(left, everywhere).AndCardinality(c.termDocs(right, everywhere)))
+		list = append(list, s)
+	}
+	// Those in most documents first: the others can often not win any more.
+	slices.SortStableFunc(list, func(a, b splitWord) int { return b.both - a.both })
+	var best *phrase
+	most, at := 0, 0
+	for _, s := range list {
+		if s.both < most {
+			break
+		}
+		p := &phrase{words: []phraseWord{{term: s.left}, {term: s.right}}}
+		count := int(c.phraseDocs(p, nil).GetCardinality())
+		if count > most || best != nil && count == most && s.at < at {
+			best, most, at = p, count, s.at
 		}
 	}
 	if len(n.words) == 2 && n.maxTypos < 2 && len(n.words[0]) == at {
 		return nil // these are the words that were joined
 	}
 	return best
+}
+
+// splitWord is a word read as two, the second of which begins at a byte; both are in
+// so many documents.
+type splitWord struct {
+	at, both    int
+	left, right uint32
 }
 
 // attrSet restricts a search to some attributes; nil for all.
@@ -371,25 +391,71 @@ func (c *core) phraseDocs(p *phrase, attrs attrSet) *roaring.Bitmap {
 		}
 		return out
 	}
+	if !c.cfg.ProximityByAttribute {
+		if docs, ok := c.phraseInColumns(p, all); ok {
+			return docs
+		}
+	}
 	it := all.Iterator()
 	for it.HasNext() {
-		if doc := it.Next(); p.in(c.docs[doc], attrs, c.cfg.ProximityByAttribute) {
+		if doc := it.Next(); p.follows(c.docs[doc], c.cfg.ProximityByAttribute) {
 			out.Add(doc)
 		}
 	}
 	return out
 }
 
+// phraseInColumns are those of the documents with all words of a phrase that hold the
+// phrase, unless they are too few for columns.
+func (c *core) phraseInColumns(p *phrase, all *roaring.Bitmap) (*roaring.Bitmap, bool) {
+	looked := int(all.GetCardinality())
+	cursors := make([]cursor, len(p.words))
+	for i, w := range p.words {
+		if w.wild {
+			continue
+		}
+		if cursors[i].c = c.termColumn(w.term, looked); cursors[i].c == nil {
+			return nil, false
+		}
+	}
+	var docs []uint32
+	places := make([][]uint32, len(p.words))
+	all.Iterate(func(doc uint32) bool {
+		for i := range cursors {
+			if cursors[i].c != nil {
+				places[i] = cursors[i].places(doc)
+			}
+		}
+		for i, a := range places {
+			for gap := 1; gap <= 2 && i+gap < len(places); gap++ {
+				if b := places[i+gap]; a != nil && b != nil && ahead(a, b, 3) > uint32(gap) {
+					return true
+				}
+			}
+		}
+		docs = append(docs, doc)
+		return true
+	})
+	return roaring.BitmapOf(docs...), true
+}
+
 // in tells whether a document holds the phrase. Like a real server it only
 // looks at the distances between any three neighbours, so a long phrase may be
 // found in pieces; and only at attributes when distances are not kept.
 func (p *phrase) in(d *document, attrs attrSet, byAttribute bool) bool {
+	for _, w := range p.words {
+		if !w.wild && !d.has(w.term, attrs) {
+			return false
+		}
+	}
+	return p.follows(d, byAttribute)
+}
+
+// follows tells whether a document that has all words of the phrase holds the phrase.
+func (p *phrase) follows(d *document, byAttribute bool) bool {
 	for i, a := range p.words {
 		if a.wild {
 			continue
-		}
-		if !d.has(a.term, attrs) {
-			return false
 		}
 		for gap := 1; gap <= 2 && i+gap < len(p.words); gap++ {
 			b := p.words[i+gap]

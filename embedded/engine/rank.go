@@ -2,8 +2,6 @@ package engine
 
 import "math/bits"
 
-func trailingZeros(w uint64) int { return bits.TrailingZeros64(w) }
-
 // maxNear is the distance from which two words count as not near at all.
 const maxNear = 4
 
@@ -240,17 +238,22 @@ func (s *scorer) wordPosition(sub subset) int {
 		if !p.first || !sub.allows(p) {
 			continue
 		}
-		d := bucketPosition(int(p.pos)) - n.pos
-		if d < 0 {
-			d = -d
-		}
-		cost := 0
-		for i := range n.slots() {
-			cost += positionCost(d + i)
-		}
-		best = min(best, cost)
+		best = min(best, n.positionCost(int(p.pos)))
 	}
 	return best
+}
+
+// positionCost is what it costs a node to stand at a position.
+func (n *node) positionCost(pos int) int {
+	d := bucketPosition(pos) - n.pos
+	if d < 0 {
+		d = -d
+	}
+	cost := 0
+	for i := range n.slots() {
+		cost += positionCost(d + i)
+	}
+	return cost
 }
 
 // bucketPosition makes far positions coarse.

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// column are the places of some words, document after document and side by side, so
+// that common words can be compared in many documents without visiting each of them.
+// Columns are made when a search needs them and kept until the index changes.
+type column struct {
+	docs []uint32 // in order
+	ends []uint32 // of the places of each document
+	// places are attribute and position in one number, in order within a document.
+	places []uint32
+}
+
+const (
+	// columnDocs is how many documents a search has to look at before it makes
+	// columns. For fewer it visits the documents.
+	columnDocs = 1024
+	// columnShare is up to how many documents a column may cover for each that
+	// is looked at.
+	columnShare = 8
+	// maxColumnBytes is what all columns of an index take at most.
+	maxColumnBytes = 64 << 20
+)
+
+// columnKey names the words of a column: a single one, or those that match a node.
+type columnKey struct {
+	term   uint32
+	text   string
+	prefix bool
+	typos  int
+	levels uint8
+	typed  bool // without words that only begin like the node
+}
+
+// columns are the columns made since the last change.
+type columns struct {
+	mu    sync.Mutex
+	known map[columnKey]*column
+	bytes int
+	// off makes searches visit every document. Tests compare the two ways.
+	off bool
+}
+
+func (l *columns) get(key columnKey) *column {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[key]
+}
+
+func (l *columns) put(key columnKey, c *column) {
+	size := 4 * (len(c.docs) + len(c.ends) + len(c.places))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bytes+size > maxColumnBytes || l.known == nil {
+		l.known, l.bytes = map[columnKey]*column{}, 0
+	}
+	if l.known[key] == nil {
+		l.known[key] = c
+		l.bytes += size
+	}
+}
+
+// reset forgets all columns. No search may be under way.
+func (l *columns) reset() { l.known, l.bytes = nil, 0 }
+
+// column returns the column of a key if there is one or it is worth making it: looked is
+// how many documents the caller looks at, docs gives those with one of the words.
+func (c *core) column(key columnKey, looked int, docs func() *roaring.Bitmap, terms func() []uint32) *column {
+	if looked < columnDocs || c.columns.off {
+		return nil
+	}
+	if col := c.columns.get(key); col != nil {
+		return col
+	}
+	all := docs().ToArray()
+	if len(all) > columnShare*looked {
+		return nil
+	}
+	col := c.makeColumn(all, terms())
+	c.columns.put(key, col)
+	return col
+}
+
+// termColumn is the column of one word.
+func (c *core) termColumn(term uint32, looked int) *column {
+	return c.column(columnKey{term: term}, looked, func() *roaring.Bitmap { return c.termDocs(term, everywhere) }, func() []uint32 { return []uint32{term} })
+}
+
+func everywhere(uint16) bool { return true }
+
+// makeColumn visits documents for the places of words.
+func (c *core) makeColumn(docs, terms []uint32) *column {
+	workers := min(runtime.GOMAXPROCS(0), 4)
+	var table []bool
+	if len(terms) > fewTerms {
+		table = make([]bool, len(c.lex.words))
+		for _, t := range terms {
+			table[t] = true
+		}
+	}
+	parts := make([]column, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			p := &parts[w]
+			for _, doc := range docs[len(docs)*w/workers : len(docs)*(w+1)/workers] {
+				p.add(doc, c.docs[doc], terms, table)
+			}
+		})
+	}
+	wg.Wait()
+	out := &column{}
+	for i := range parts {
+		p := &parts[i]
+		for _, end := range p.ends {
+			out.ends = append(out.ends, end+uint32(len(out.places)))
+		}
+		out.docs, out.places = append(out.docs, p.docs...), append(out.places, p.places...)
+	}
+	return out
+}
+
+// add appends a document; table holds the words when they are many.
+func (c *column) add(doc uint32, d *document, terms []uint32, table []bool) {
+	from := len(c.places)
+	if table != nil {
+		for _, o := range d.occ {
+			if table[o.term] {
+				c.places = append(c.places, uint32(o.attr)<<16|uint32(o.pos))
+			}
+		}
+	} else {
+		for _, t := range terms {
+			for _, o := range d.of(t) {
+				c.places = append(c.places, uint32(o.attr)<<16|uint32(o.pos))
+			}
+		}
+	}
+	if len(terms) > 1 {
+		slices.Sort(c.places[from:])
+	}
+	c.docs, c.ends = append(c.docs, doc), append(c.ends, uint32(len(c.places)))
+}
+
+// cursor reads the places of documents that are asked for in order.
+type cursor struct {
+	c  *column
+	at int
+}
+
+// places of a document, nil when it has none.
+func (r *cursor) places(doc uint32) []uint32 {
+	docs := r.c.docs
+	if r.at < len(docs) && docs[r.at] < doc {
+		step := 1
+		for r.at+step < len(docs) && docs[r.at+step] < doc {
+			r.at += step
+			step *= 2
+		}
+		n, _ := slices.BinarySearch(docs[r.at:min(r.at+step+1, len(docs))], doc)
+		r.at += n
+	}
+	if r.at >= len(docs) || docs[r.at] != doc {
+		return nil
+	}
+	from := uint32(0)
+	if r.at > 0 {
+		from = r.c.ends[r.at-1]
+	}
+	return r.c.places[from:r.c.ends[r.at]]
+}
+
+// sameAttribute tells whether two places are in one attribute.
+func sameAttribute(a, b uint32) bool { return (a^b)>>16 == 0 }
+
+// ahead is the least distance from a place in left to a later one in right, at most
+// limit.
+func ahead(left, right []uint32, limit uint32) uint32 {
+	i := 0
+	for _, b := range right {
+		for i < len(left) && left[i] < b {
+			i++
+		}
+		if i > 0 && sameAttribute(left[i-1], b) && b-left[i-1] < limit {
+			if limit = b - left[i-1]; limit == 1 {
+				return limit
+			}
+		}
+	}
+	return limit
+}
