@@ -9,6 +9,7 @@ import (
 	"github.com/miroir-search/miroir/nodeclient"
 	"github.com/miroir-search/miroir/rawjson"
 	"github.com/miroir-search/miroir/topology"
+	"github.com/miroir-search/miroir/weaken"
 )
 
 // replaced are the members that legs are sent our own values of.
@@ -69,6 +70,9 @@ func (j *searchJob) varied(leg topology.Leg, v *variant) *nodeclient.Request {
 	}
 	if j.ordered() {
 		body = append(body, `"showRankingScoreDetails":true,`...)
+		if weaken.Details && !j.p.spec.ShowRankingScore {
+			body = append(body, `"showRankingScore":true,`...)
+		}
 	}
 	body = append(body, v.more...)
 	depth := v.depth
@@ -118,7 +122,10 @@ func (j *searchJob) appendFilter(dst []byte, leg topology.Leg) []byte {
 }
 
 func appendShardFilter(dst, filter []byte, leg topology.Leg) []byte {
-	if !leg.Filtered {
+	if weaken.Shards && filter == nil {
+		filter = []byte("null")
+	}
+	if !leg.Filtered || weaken.Shards {
 		return append(dst, filter...)
 	}
 	return appendClause(dst, filter, string(topology.AppendFilter(nil, leg.Shards)))

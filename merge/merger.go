@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+
+	"github.com/miroir-search/miroir/weaken"
 )
 
 // edit replaces the bytes [from, to) of a leg by text when a hit is copied; most edits only cut.
@@ -102,6 +104,9 @@ func (m *merger) addLegs(bodies [][]byte) {
 
 // compareKeys orders two hits by the ranking rules alone; negative means x is better.
 func (m *merger) compareKeys(x, y *hit) int {
+	if weaken.Details {
+		return cmp.Compare(y.score, x.score)
+	}
 	xs, ys := m.slots[x.slots0:x.slots1], m.slots[y.slots0:y.slots1]
 	for i := range min(len(xs), len(ys)) {
 		a, b := &xs[i], &ys[i]
@@ -115,6 +120,9 @@ func (m *merger) compareKeys(x, y *hit) int {
 // compareTies orders hits that the rules leave equal: by insertion number, then by leg and place in it, so that
 // the order is total. A hit without a number comes after those that have one.
 func compareTies(x, y *hit) int {
+	if weaken.Sequence {
+		return cmp.Or(cmp.Compare(x.leg, y.leg), cmp.Compare(x.pos, y.pos))
+	}
 	if len(x.seq) == 0 || len(y.seq) == 0 {
 		if c := cmp.Compare(len(y.seq), len(x.seq)); c != 0 {
 			return c

@@ -22,7 +22,12 @@ import (
 // loadSet creates an index with a set's documents under a variant's settings.
 func loadSet(t *testing.T, s fleet.API, set *corpus.Set, v corpus.Variant) {
 	t.Helper()
-	index := corpus.Index(set, v)
+	loadSetAs(t, s, corpus.Index(set, v), set, v)
+}
+
+// loadSetAs is loadSet under another uid.
+func loadSetAs(t *testing.T, s fleet.API, index string, set *corpus.Set, v corpus.Variant) {
+	t.Helper()
 	s.Write(t, "POST", "/indexes", fmt.Sprintf(`{"uid":%q,"primaryKey":%q}`, index, set.Key))
 	s.Write(t, "PATCH", "/indexes/"+index+"/settings", v.Settings)
 	docs := set.Documents(v)

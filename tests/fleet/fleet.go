@@ -28,6 +28,9 @@ type Options struct {
 	Real string
 	// Relay gives the address under which Miroir reaches a node; nil for its own.
 	Relay func(n *Node) string
+	// Weaken names what is taken away from Miroir, see package weaken; empty for
+	// nothing.
+	Weaken string
 	// Lines are more lines of the configuration file.
 	Lines string
 }
@@ -143,8 +146,13 @@ func (f *Fleet) NewProxy(t testing.TB, dir string) *Proxy {
 	if o.MasterKey == "" {
 		env = append(env, "MIROIR_ENV=development")
 	}
+	binary := Binary(t)
+	if o.Weaken != "" {
+		binary = made(t, buildWeakened)
+		env = append(env, "MIROIR_WEAKEN="+o.Weaken)
+	}
 	return &Proxy{
-		Process: newProcess(t, "miroir", Binary(t), []string{"serve", "--config", file}, env),
+		Process: newProcess(t, "miroir", binary, []string{"serve", "--config", file}, env),
 		API:     API{URL: "http://" + api, Key: o.MasterKey}, Metrics: "http://" + metrics, Dir: dir,
 	}
 }

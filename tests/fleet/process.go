@@ -18,30 +18,52 @@ import (
 	"time"
 )
 
-var build = sync.OnceValues(func() (string, error) {
+// buildWith gives a function that builds the miroir command with more arguments
+// for the compiler, once per test run.
+func buildWith(name string, args ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := binaries()
+		if err != nil {
+			return "", err
+		}
+		bin := filepath.Join(dir, name)
+		args := append([]string{"build", "-o", bin}, args...)
+		if os.Getenv("MIROIR_RACE") != "" {
+			args = append(args, "-race")
+		}
+		out, err := exec.CommandContext(context.Background(), "go", append(args, "github.com/miroir-search/miroir/cmd/miroir")...).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+		return bin, nil
+	})
+}
+
+var (
+	build         = buildWith("miroir")
+	buildWeakened = buildWith("miroir-weakened", "-tags", "weaken")
+)
+
+// binaries is the directory of what was built.
+var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "miroir-fleet-")
-	if err != nil {
-		return "", err
+	if err == nil {
+		built.Store(&dir)
 	}
-	built.Store(&dir)
-	bin := filepath.Join(dir, "miroir")
-	args := []string{"build", "-o", bin}
-	if os.Getenv("MIROIR_RACE") != "" {
-		args = append(args, "-race")
-	}
-	out, err := exec.CommandContext(context.Background(), "go", append(args, "github.com/miroir-search/miroir/cmd/miroir")...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build miroir: %w\n%s", err, out)
-	}
-	return bin, nil
+	return dir, err
 })
 
-// built is the directory of the binary once there is one.
+// built is the directory of the binaries once there is one.
 var built atomic.Pointer[string]
 
 // Binary builds the miroir command, once per test run, and gives its path.
 // MIROIR_RACE=1 builds it with the race detector.
 func Binary(t testing.TB) string {
+	t.Helper()
+	return made(t, build)
+}
+
+func made(t testing.TB, build func() (string, error)) string {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
