@@ -49,7 +49,12 @@ var Sharded = append([]Loosening{
 	{"number-texts", asks(`"facets":["list"]`), facets},
 	{"threshold-facets", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return strings.HasPrefix(path, "facetHits") }},
 	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
-		return path == "estimatedTotalHits" || strings.HasPrefix(path, "hits")
+		for _, part := range []string{"estimatedTotalHits", "total", "hits", "facetDistribution", "facetStats"} {
+			if strings.HasPrefix(path, part) {
+				return true
+			}
+		}
+		return false
 	}},
 	{"typo-maximum", asks(`"showRankingScore`), func(path string, _, _ any) bool { return hitTypo.MatchString(path) || hitScore.MatchString(path) }},
 }, Always...)
