@@ -129,7 +129,7 @@ func (j *federatedJob) page(f *api.Federation) {
 func (q *federatedQuery) parse(distinct *string) {
 	q.p = parseSearch(q.text, q.iv)
 	if distinct != nil {
-		q.p.spec.Distinct, q.p.spec.Strip, q.p.distinctToo = *distinct, q.iv.hidden, ""
+		q.p.spec.Distinct, q.p.spec.Unasked, q.p.distinctToo = *distinct, merge.Unasked{}, ""
 		q.p.seeDistinct()
 	}
 }
@@ -303,7 +303,7 @@ func (j *federatedJob) join(in []gathered) (outcome, error) {
 		for _, q := range p.queries {
 			of := &j.queries[q]
 			part.Queries = append(part.Queries, merge.FederatedQuery{Position: q, Weight: of.weight, Distinct: of.p.spec.Distinct,
-				Strip: of.p.spec.Strip, ShowRankingScoreDetails: of.p.spec.ShowRankingScoreDetails})
+				Strip: of.p.spec.Strip, Unasked: of.p.spec.Unasked, ShowRankingScoreDetails: of.p.spec.ShowRankingScoreDetails})
 		}
 		spec.Parts = append(spec.Parts, part)
 		for _, b := range in[i].bodies {

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/miroir-search/miroir/api"
@@ -26,6 +25,9 @@ type searchParams struct {
 	kind      searchKind
 	ratio     float32 // of a hybrid search
 	wordless  bool    // the embedder cannot make a vector of words
+	// highlight and crop are attributesToHighlight and attributesToCrop, raw; nil
+	// when absent.
+	highlight, crop []byte
 	// distinctToo is retrieved from legs beyond what the client retrieves.
 	distinctToo string
 	odd         bool // something is not of its type: a node will say so
@@ -128,12 +130,34 @@ func (p *searchParams) seeDistinct() {
 	}
 	p.distinctToo = p.spec.Distinct
 	if !neighbour {
-		p.spec.Strip = append(slices.Clone(p.spec.Strip), top)
+		p.spec.Unasked = merge.Unasked{Name: top, Formatted: p.formats(top)}
 	}
+}
+
+// formats reports whether the client has an attribute, or something inside it,
+// highlighted or cropped.
+func (p *searchParams) formats(top string) bool {
+	found := false
+	for _, list := range [][]byte{p.highlight, p.crop} {
+		_ = rawjson.EachElement(list, func(v []byte) bool {
+			text, err := rawjson.AppendUnquoted(nil, v)
+			p.odd = p.odd || err != nil
+			name, _, _ := strings.Cut(string(text), ":") // a length to crop to
+			found = found || name == "*" || name == top || strings.HasPrefix(name, top+".")
+			return true
+		}) // the list is part of valid JSON, or there is none
+	}
+	return found
 }
 
 func (p *searchParams) member(name string, value []byte) {
 	switch name {
+	case "attributesToHighlight":
+		p.highlight = value
+		p.odd = p.odd || value[0] != '['
+	case "attributesToCrop":
+		p.crop = value
+		p.odd = p.odd || value[0] != '['
 	case "offset":
 		p.count(value, &p.spec.Offset)
 	case "limit":

@@ -55,8 +55,9 @@ type FederatedQuery struct {
 	Weight   float64
 	// Distinct is the attribute of which the nodes show every value once for this query.
 	Distinct string
-	// Strip and ShowRankingScoreDetails are as in SearchSpec.
+	// Strip, Unasked and ShowRankingScoreDetails are as in SearchSpec.
 	Strip                   []string
+	Unasked                 Unasked
 	ShowRankingScoreDetails bool
 }
 
@@ -190,7 +191,7 @@ func (m *merger) prepare(part *FederatedPart, l *leg) (query int, err error) {
 		return 0, errFederation
 	}
 	f.query = &part.Queries[query]
-	m.strip, m.keepDetails = f.query.Strip, f.query.ShowRankingScoreDetails
+	m.strip, m.unasked, m.keepDetails = f.query.Strip, f.query.Unasked, f.query.ShowRankingScoreDetails
 	text := rawjson.AppendString([]byte(`{"indexUid":`), part.IndexUID)
 	text = strconv.AppendInt(append(text, `,"queriesPosition":`...), int64(f.query.Position), 10)
 	if score, ok := rawjson.Get(info, "weightedRankingScore"); ok {

@@ -140,7 +140,11 @@ func (m *merger) scanMember(w *walker, c *cutter, h *hit) error {
 	c.keep(key0, w.i)
 	switch kind {
 	case memberNested:
-		return m.cutNested(at, value)
+		drop := m.ours
+		if m.unasked.Name != "" && !m.unasked.Formatted && rawjson.KeyEquals(key, "_formatted") {
+			drop = func(key []byte) bool { return m.ours(key) || rawjson.KeyEquals(key, m.unasked.Name) }
+		}
+		return m.cutMembers(at, value, drop, nil)
 	case memberDetails:
 		return m.hideRules(at, value)
 	case memberFederation:
@@ -166,6 +170,9 @@ func (m *merger) drops(kind member, key []byte) bool {
 		return !m.keepScore
 	case memberDetails:
 		return !m.keepDetails
+	}
+	if m.unasked.Name != "" && rawjson.KeyEquals(key, m.unasked.Name) {
+		return true
 	}
 	for _, name := range m.strip {
 		if rawjson.KeyEquals(key, name) {
@@ -266,9 +273,4 @@ func (m *merger) cutMembers(from int, obj []byte, drop func(key []byte) bool, ke
 			return err
 		}
 	}
-}
-
-// cutNested cuts our names out of an object of attribute names that lies at from in the leg.
-func (m *merger) cutNested(from int, obj []byte) error {
-	return m.cutMembers(from, obj, m.ours, nil)
 }

@@ -38,6 +38,9 @@ type merger struct {
 	text  []byte // unescaped strings
 	hide  []string
 	strip []string
+
+	unasked Unasked
+
 	sorts []SortField
 
 	keepScore, keepDetails bool

@@ -48,7 +48,7 @@ func Search(dst []byte, spec *SearchSpec, legs [][]byte) ([]byte, error) {
 
 // show takes over what the client may see of hits.
 func (m *merger) show(spec *SearchSpec) {
-	m.hide, m.strip = spec.HiddenSorts, spec.Strip
+	m.hide, m.strip, m.unasked = spec.HiddenSorts, spec.Strip, spec.Unasked
 	m.keepScore, m.keepDetails = spec.ShowRankingScore, spec.ShowRankingScoreDetails
 }
 

@@ -41,6 +41,10 @@ type SearchSpec struct {
 	// Strip names top-level hit members that the proxy had the nodes add and the client must not see. They
 	// vanish from hits, from `_formatted`, and with their dotted children from `_matchesPosition`.
 	Strip []string
+	// Unasked names a top-level hit member that legs were asked for beyond what the client retrieves. It
+	// vanishes from hits, and from `_formatted` unless the client has it formatted; `_matchesPosition` keeps
+	// it, because a node shows matches in all displayed attributes there.
+	Unasked Unasked
 	// HiddenSorts names fields that the client's `displayedAttributes` hides but the nodes were made to
 	// show: ranking details of a sort on them are written the way a node writes a hidden rule.
 	HiddenSorts []string
@@ -171,3 +175,9 @@ func saturatingMul(a, b int) int {
 }
 
 const maxInt = int(^uint(0) >> 1)
+
+// Unasked is a member that the client does not retrieve.
+type Unasked struct {
+	Name      string // empty for none
+	Formatted bool   // the client has it highlighted or cropped
+}

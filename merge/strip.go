@@ -15,7 +15,7 @@ import (
 func StripSearch(dst []byte, spec *SearchSpec, body []byte) ([]byte, error) {
 	m := newMerger()
 	defer m.release()
-	m.hide, m.strip = spec.HiddenSorts, spec.Strip
+	m.hide, m.strip, m.unasked = spec.HiddenSorts, spec.Strip, spec.Unasked
 	m.keepScore, m.keepDetails, m.alone = spec.ShowRankingScore, spec.ShowRankingScoreDetails, true
 	m.addLeg(body)
 	if err := m.editAll(spec); err != nil {
