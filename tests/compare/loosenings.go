@@ -62,6 +62,17 @@ var Sharded = append([]Loosening{
 // DistinctSetting is what holds where the settings name a distinct attribute.
 var DistinctSetting = []Loosening{{"distinct-total", always, estimate}, {"distinct-facets", always, facets}}
 
+// DistinctValues is what holds where documents have several values of the distinct
+// attribute.
+var DistinctValues = []Loosening{{"distinct-values", always, func(path string, _, _ any) bool {
+	for _, part := range []string{"hits", "total", "estimatedTotalHits", "facetDistribution.", "facetStats."} {
+		if strings.HasPrefix(path, part) {
+			return true
+		}
+	}
+	return false
+}}}
+
 // facets are the counts of one list.
 func facets(path string, _, _ any) bool {
 	return strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")

@@ -5,6 +5,7 @@ type Variant struct {
 	Name       string
 	Settings   string   // JSON for PATCH /indexes/{uid}/settings
 	Dimensions int      // of the vectors of Embedder; 0 for none
+	Single     bool     // no document has two vectors
 	Synonyms   []string // words that the settings give synonyms
 	StopWords  []string // words that the settings leave out
 }

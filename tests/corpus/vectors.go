@@ -35,7 +35,7 @@ func (s *Set) Documents(v Variant) []json.RawMessage {
 		switch {
 		case i%9 == 4:
 			own = json.RawMessage("null")
-		case i%7 == 3:
+		case i%7 == 3 && !v.Single:
 			own = [][]float64{vector(string(doc[:min(len(doc), 40)]), v.Dimensions), vector(text(i), v.Dimensions)}
 		default:
 			own = vector(string(doc[:min(len(doc), 40)]), v.Dimensions)
