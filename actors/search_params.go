@@ -150,6 +150,12 @@ func (p *searchParams) formats(top string) bool {
 	return found
 }
 
+// flag reads true or false. What is neither goes to a node as it is, which refuses it.
+func (p *searchParams) flag(value []byte, into *bool) {
+	*into = string(value) == "true"
+	p.odd = p.odd || !*into && string(value) != "false"
+}
+
 func (p *searchParams) member(name string, value []byte) {
 	switch name {
 	case "attributesToHighlight":
@@ -189,9 +195,9 @@ func (p *searchParams) member(name string, value []byte) {
 	case "rankingScoreThreshold":
 		p.threshold = true
 	case "showRankingScore":
-		p.spec.ShowRankingScore = string(value) == "true"
+		p.flag(value, &p.spec.ShowRankingScore)
 	case "showRankingScoreDetails":
-		p.spec.ShowRankingScoreDetails = string(value) == "true"
+		p.flag(value, &p.spec.ShowRankingScoreDetails)
 	case "distinct":
 		text, err := rawjson.AppendUnquoted(nil, value)
 		p.odd = p.odd || err != nil

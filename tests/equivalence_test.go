@@ -180,7 +180,7 @@ func (c *equivalence) compare(t *testing.T, l *loadedSet, q corpus.Question, wan
 	if strings.Contains(l.v.Settings, `"distinctAttribute":"`) && !strings.Contains(q.Body, `"distinct":`) {
 		loose = append(loose, compare.DistinctSetting...)
 	}
-	if m := distinctBy.FindStringSubmatch(q.Body); m != nil && !slices.Contains(l.set.Sorts, m[1]) && !slices.Contains(l.set.Numbers, m[1]) {
+	if severalValues(l.set, q) {
 		loose = append(loose, compare.DistinctValues...)
 	}
 	d := compare.JSON(got.Body, want.Body, func(name string) { needed[name] = true }, loose...)
@@ -216,6 +216,13 @@ func (c *equivalence) compare(t *testing.T, l *loadedSet, q corpus.Question, wan
 }
 
 var distinctBy = regexp.MustCompile(`"distinct":"([^"]*)"`)
+
+// severalValues tells the questions that are made distinct by an attribute of which
+// documents have several values.
+func severalValues(set *corpus.Set, q corpus.Question) bool {
+	m := distinctBy.FindStringSubmatch(q.Body)
+	return m != nil && !slices.Contains(set.Sorts, m[1]) && !slices.Contains(set.Numbers, m[1])
+}
 
 // likeness is how an answer compares with that of one node.
 type likeness int
