@@ -180,10 +180,16 @@ func (c *equivalence) compare(t *testing.T, l *loadedSet, q corpus.Question, wan
 	if strings.Contains(l.v.Settings, `"distinctAttribute":"`) && !strings.Contains(q.Body, `"distinct":`) {
 		loose = append(loose, compare.DistinctSetting...)
 	}
+	if l.set.Name == "odd" && strings.Contains(q.Path+q.Body, "mixed") {
+		loose = append(loose, compare.NumberTexts...)
+	}
 	if severalValues(l.set, q) {
 		loose = append(loose, compare.DistinctValues...)
 	}
 	d := compare.JSON(got.Body, want.Body, func(name string) { needed[name] = true }, loose...)
+	if len(d) > 0 && len(compare.JSON(compare.FoldFacets(got.Body), compare.FoldFacets(want.Body), nil, loose...)) == 0 {
+		d, needed["facet-spelling"] = nil, true
+	}
 	if got.Status != want.Status {
 		d = append(d, fmt.Sprintf("status %d, want %d", got.Status, want.Status))
 	}

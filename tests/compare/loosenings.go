@@ -5,13 +5,19 @@ import (
 	"math"
 	"regexp"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 var (
 	hitTypo  = regexp.MustCompile(`^hits\[\d+\]\._rankingScoreDetails\.typo\.(maxTypoCount|score)$`)
 	hitScore = regexp.MustCompile(`^hits\[\d+\]\._rankingScore$`)
-	timeAt   = regexp.MustCompile(`^(results\[\d+\]\.)?processingTimeMs$`)
-	uidAt    = regexp.MustCompile(`^(results\[\d+\]\.)?requestUid$`)
+	fedScore = regexp.MustCompile(`^hits\[\d+\]\._federation\.weightedRankingScore$`)
+
+	formattedAt = regexp.MustCompile(`^hits\[\d+\]\._formatted$`)
+
+	timeAt = regexp.MustCompile(`^(results\[\d+\]\.)?processingTimeMs$`)
+	uidAt  = regexp.MustCompile(`^(results\[\d+\]\.)?requestUid$`)
 )
 
 // Always are the loosenings between any two servers.
@@ -47,16 +53,19 @@ var Sharded = append([]Loosening{
 		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
 	}},
 	{"number-texts", asks(`"facets":["list"]`), facets},
-	{"threshold-facets", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return strings.HasPrefix(path, "facetHits") }},
-	{"frequency-words", asks(`"matchingStrategy":"frequency"`), func(path string, _, _ any) bool {
-		for _, part := range []string{"estimatedTotalHits", "total", "hits", "facetDistribution", "facetStats"} {
-			if strings.HasPrefix(path, part) {
-				return true
-			}
-		}
-		return false
+	{"short-prefix", shortPrefix, listed},
+	{"unknown-fields", asks(`"attributesTo`), func(path string, got, want any) bool {
+		return got == nil && want != nil && formattedAt.MatchString(path)
 	}},
+	{"hidden-attributes", always, func(path string, got, want any) bool {
+		a, okA := got.(string)
+		b, okB := want.(string)
+		return path == "message" && okA && okB && strings.ReplaceAll(b, ", <..hidden-attributes>", "") == a
+	}},
+	{"threshold-facets", asks(`"rankingScoreThreshold":`), func(path string, _, _ any) bool { return strings.HasPrefix(path, "facetHits") }},
+	{"frequency-words", asks(`"matchingStrategy":"frequency"`), listed},
 	{"typo-maximum", asks(`"showRankingScore`), func(path string, _, _ any) bool { return hitTypo.MatchString(path) || hitScore.MatchString(path) }},
+	{"typo-maximum", asks(`"federation":{`), func(path string, _, _ any) bool { return fedScore.MatchString(path) }},
 }, Always...)
 
 // DistinctSetting is what holds where the settings name a distinct attribute.
@@ -64,14 +73,59 @@ var DistinctSetting = []Loosening{{"distinct-total", always, estimate}, {"distin
 
 // DistinctValues is what holds where documents have several values of the distinct
 // attribute.
-var DistinctValues = []Loosening{{"distinct-values", always, func(path string, _, _ any) bool {
+var DistinctValues = []Loosening{{"distinct-values", always, listed}}
+
+// NumberTexts is what holds where a field has numbers and strings that read alike.
+var NumberTexts = []Loosening{{"number-texts", always, facets}}
+
+// listed is everything about which documents are listed, and in which order.
+func listed(path string, _, _ any) bool {
 	for _, part := range []string{"hits", "total", "estimatedTotalHits", "facetDistribution.", "facetStats."} {
 		if strings.HasPrefix(path, part) {
 			return true
 		}
 	}
 	return false
-}}}
+}
+
+var lastWord = regexp.MustCompile(`"q":"(?:[^"\\]|\\.)*?([^"\\\s]*)"`)
+
+// shortPrefix tells the searches whose last word is the beginning of others and has
+// at most four bytes.
+func shortPrefix(question string) bool {
+	for _, m := range lastWord.FindAllStringSubmatch(question, -1) {
+		if n := len(m[1]); n > 0 && n <= 4 {
+			return true
+		}
+	}
+	return false
+}
+
+// FoldFacets gives the values of facets the spelling that nodes find them by, so
+// that two answers that show other spellings of a value are alike.
+func FoldFacets(body []byte) []byte {
+	var answer map[string]json.RawMessage
+	var all map[string]map[string]json.RawMessage
+	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["facetDistribution"], &all) != nil {
+		return body
+	}
+	for name, values := range all {
+		folded := make(map[string]json.RawMessage, len(values))
+		for value, n := range values {
+			folded[strings.ToLower(strings.TrimSpace(norm.NFKD.String(value)))] = n
+		}
+		all[name] = folded
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return body
+	}
+	answer["facetDistribution"] = text
+	if text, err = json.Marshal(answer); err != nil {
+		return body
+	}
+	return text
+}
 
 // facets are the counts of one list.
 func facets(path string, _, _ any) bool {
