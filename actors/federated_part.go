@@ -3,7 +3,6 @@ package actors
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/miroir-search/miroir/nodeclient"
 	"github.com/miroir-search/miroir/rawjson"
@@ -87,16 +86,9 @@ func (p *federatedPart) appendQuery(dst []byte, q *federatedQuery, leg topology.
 	if !asIs {
 		drop = append(drop, "showRankingScoreDetails")
 		members = append(members, `,"showRankingScoreDetails":true`...)
-		if list := q.p.retrieve; list != nil {
+		if q.p.retrieve != nil {
 			drop = append(drop, "attributesToRetrieve")
-			members = append(append(members, `,"attributesToRetrieve":`...), list[:len(list)-1]...)
-			if strings.TrimSpace(string(list[1:len(list)-1])) != "" {
-				members = append(members, ',')
-			}
-			if q.p.distinctToo != "" {
-				members = append(rawjson.AppendString(members, q.p.distinctToo), ',')
-			}
-			members = append(members, `"`+topology.SeqField+`"]`...)
+			members = q.p.appendRetrieve(append(members, ','))
 		}
 	}
 	rest := rawjson.Remove(nil, q.text, func(key []byte) bool {

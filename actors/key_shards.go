@@ -78,7 +78,7 @@ func impliedShards(e *filter.Expr, pk string, shards int) (topology.ShardSet, bo
 func shardsOf(keys []string, shards int) topology.ShardSet {
 	set := topology.NewShardSet(shards)
 	for _, k := range keys {
-		set.Add(int(topology.ShardOf([]byte(k), shards)))
+		set.Add(topology.ShardOf([]byte(k), shards))
 	}
 	return set
 }

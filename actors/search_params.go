@@ -158,12 +158,6 @@ func (p *searchParams) flag(value []byte, into *bool) {
 
 func (p *searchParams) member(name string, value []byte) {
 	switch name {
-	case "attributesToHighlight":
-		p.highlight = value
-		p.odd = p.odd || value[0] != '['
-	case "attributesToCrop":
-		p.crop = value
-		p.odd = p.odd || value[0] != '['
 	case "offset":
 		p.count(value, &p.spec.Offset)
 	case "limit":
@@ -174,18 +168,33 @@ func (p *searchParams) member(name string, value []byte) {
 	case "hitsPerPage":
 		p.spec.PageMode = true
 		p.count(value, &p.spec.HitsPerPage)
-	case "filter":
-		p.filter = value
+	case "attributesToHighlight":
+		p.list(value, &p.highlight)
+	case "attributesToCrop":
+		p.list(value, &p.crop)
 	case "attributesToRetrieve":
-		p.retrieve = value
-		p.odd = p.odd || value[0] != '['
+		p.list(value, &p.retrieve)
+	case "facets":
+		p.list(value, &p.facets)
+		p.spec.HasFacets = value[0] == '['
+	case "showRankingScore":
+		p.flag(value, &p.spec.ShowRankingScore)
+	case "showRankingScoreDetails":
+		p.flag(value, &p.spec.ShowRankingScoreDetails)
+	default:
+		p.asked(name, value)
+	}
+}
+
+// asked reads what decides which hits there are, and in which order.
+func (p *searchParams) asked(name string, value []byte) {
+	switch name {
 	case "q":
 		p.words = value[0] == '"' && strings.TrimSpace(string(value[1:len(value)-1])) != ""
+	case "filter":
+		p.filter = value
 	case "sort":
 		p.sorted = value[0] == '[' && string(value) != "[]"
-	case "facets":
-		p.facets, p.spec.HasFacets = value, value[0] == '['
-		p.odd = p.odd || value[0] != '['
 	case "vector":
 		p.vector = value
 	case "hybrid":
@@ -194,15 +203,17 @@ func (p *searchParams) member(name string, value []byte) {
 		p.media = true
 	case "rankingScoreThreshold":
 		p.threshold = true
-	case "showRankingScore":
-		p.flag(value, &p.spec.ShowRankingScore)
-	case "showRankingScoreDetails":
-		p.flag(value, &p.spec.ShowRankingScoreDetails)
 	case "distinct":
 		text, err := rawjson.AppendUnquoted(nil, value)
 		p.odd = p.odd || err != nil
 		p.spec.Distinct = string(text)
 	}
+}
+
+// list takes a list as it is.
+func (p *searchParams) list(value []byte, into *[]byte) {
+	*into = value
+	p.odd = p.odd || value[0] != '['
 }
 
 func (p *searchParams) count(value []byte, into *int) {

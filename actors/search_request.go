@@ -58,15 +58,7 @@ func (j *searchJob) varied(leg topology.Leg, v *variant) *nodeclient.Request {
 		body = append(body, '{')
 	}
 	if j.p.retrieve != nil {
-		body = append(body, `"attributesToRetrieve":`...)
-		body = append(body, j.p.retrieve[:len(j.p.retrieve)-1]...)
-		if strings.TrimSpace(string(j.p.retrieve[1:len(j.p.retrieve)-1])) != "" {
-			body = append(body, ',')
-		}
-		if j.p.distinctToo != "" {
-			body = append(rawjson.AppendString(body, j.p.distinctToo), ',')
-		}
-		body = append(body, `"`+topology.SeqField+`"],`...)
+		body = append(j.p.appendRetrieve(body), ',')
 	}
 	if j.ordered() {
 		body = append(body, `"showRankingScoreDetails":true,`...)
@@ -107,6 +99,20 @@ func (j *searchJob) finishBody(body []byte, drop func(key []byte) bool) *nodecli
 	}
 	body[at] = head
 	return jsonCall(http.MethodPost, j.path(), body)
+}
+
+// appendRetrieve appends the member attributesToRetrieve: the client's list, and
+// what hits are merged by.
+func (p *searchParams) appendRetrieve(dst []byte) []byte {
+	list := p.retrieve[:len(p.retrieve)-1]
+	dst = append(append(dst, `"attributesToRetrieve":`...), list...)
+	if strings.TrimSpace(string(list[1:])) != "" {
+		dst = append(dst, ',')
+	}
+	if p.distinctToo != "" {
+		dst = append(rawjson.AppendString(dst, p.distinctToo), ',')
+	}
+	return append(dst, `"`+topology.SeqField+`"]`...)
 }
 
 // ordered reports whether hits have an order beyond that of insertion.

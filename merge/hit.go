@@ -119,20 +119,7 @@ func (m *merger) scanMember(w *walker, c *cutter, h *hit) error {
 	if err != nil {
 		return err
 	}
-	switch kind {
-	case memberSeq:
-		if h.seq, err = m.seqText(value); err != nil {
-			return err
-		}
-	case memberScore:
-		h.score = number(value)
-	case memberGeo:
-		h.geo = value
-	case memberDetails:
-		if !m.alone {
-			err = m.parseDetails(value, h)
-		}
-	}
+	err = m.take(kind, value, h)
 	if err != nil || drop {
 		c.drop(key0, w.i)
 		return err
@@ -140,11 +127,7 @@ func (m *merger) scanMember(w *walker, c *cutter, h *hit) error {
 	c.keep(key0, w.i)
 	switch kind {
 	case memberNested:
-		drop := m.ours
-		if m.unasked.Name != "" && !m.unasked.Formatted && rawjson.KeyEquals(key, "_formatted") {
-			drop = func(key []byte) bool { return m.ours(key) || rawjson.KeyEquals(key, m.unasked.Name) }
-		}
-		return m.cutMembers(at, value, drop, nil)
+		return m.cutNested(key, at, value)
 	case memberDetails:
 		return m.hideRules(at, value)
 	case memberFederation:
@@ -273,4 +256,31 @@ func (m *merger) cutMembers(from int, obj []byte, drop func(key []byte) bool, ke
 			return err
 		}
 	}
+}
+
+// take notes what a member says about the place of a hit.
+func (m *merger) take(kind member, value []byte, h *hit) (err error) {
+	switch kind {
+	case memberSeq:
+		h.seq, err = m.seqText(value)
+	case memberScore:
+		h.score = number(value)
+	case memberGeo:
+		h.geo = value
+	case memberDetails:
+		if !m.alone {
+			err = m.parseDetails(value, h)
+		}
+	}
+	return err
+}
+
+// cutNested cuts what the client must not see out of `_formatted` or
+// `_matchesPosition`, which lies at from in the leg.
+func (m *merger) cutNested(key []byte, from int, obj []byte) error {
+	drop := m.ours
+	if m.unasked.Name != "" && !m.unasked.Formatted && rawjson.KeyEquals(key, "_formatted") {
+		drop = func(key []byte) bool { return m.ours(key) || rawjson.KeyEquals(key, m.unasked.Name) }
+	}
+	return m.cutMembers(from, obj, drop, nil)
 }
