@@ -4,8 +4,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-
-	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // column are the places of some words, document after document and side by side, so
@@ -37,13 +35,15 @@ type columnKey struct {
 	typos  int
 	levels uint8
 	typed  bool // without words that only begin like the node
+	exact  bool // the word as it was typed alone
 }
 
-// columns are the columns made since the last change.
+// columns are the columns made since the last change, and what was found in them.
 type columns struct {
 	mu    sync.Mutex
 	known map[columnKey]*column
 	bytes int
+	near  map[nearKey]*distances
 	// off makes searches visit every document. Tests compare the two ways.
 	off bool
 }
@@ -68,29 +68,29 @@ func (l *columns) put(key columnKey, c *column) {
 }
 
 // reset forgets all columns. No search may be under way.
-func (l *columns) reset() { l.known, l.bytes = nil, 0 }
+func (l *columns) reset() { l.known, l.bytes, l.near = nil, 0, nil }
 
-// column returns the column of a key if there is one or it is worth making it: looked is
-// how many documents the caller looks at, docs gives those with one of the words.
-func (c *core) column(key columnKey, looked int, docs func() *roaring.Bitmap, terms func() []uint32) *column {
+// column returns the column of some words if there is one or it is worth making it:
+// looked is how many documents the caller looks at.
+func (c *core) column(key columnKey, terms []uint32, looked int) *column {
 	if looked < columnDocs || c.columns.off {
 		return nil
 	}
 	if col := c.columns.get(key); col != nil {
 		return col
 	}
-	all := docs().ToArray()
-	if len(all) > columnShare*looked {
+	docs := c.termsDocs(terms)
+	if docs.GetCardinality() > uint64(columnShare*looked) {
 		return nil
 	}
-	col := c.makeColumn(all, terms())
+	col := c.makeColumn(docs.ToArray(), terms)
 	c.columns.put(key, col)
 	return col
 }
 
 // termColumn is the column of one word.
 func (c *core) termColumn(term uint32, looked int) *column {
-	return c.column(columnKey{term: term}, looked, func() *roaring.Bitmap { return c.termDocs(term, everywhere) }, func() []uint32 { return []uint32{term} })
+	return c.column(columnKey{term: term}, []uint32{term}, looked)
 }
 
 func everywhere(uint16) bool { return true }

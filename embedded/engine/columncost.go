@@ -33,39 +33,22 @@ func (r *graphRule) nearInColumns(st step, out []uint8, base uint8, universe *ro
 	if r.m.c.cfg.ProximityByAttribute || r.m.hasPhrases(st.left) {
 		return false
 	}
-	left, right := r.m.column(st.left, false, len(r.docs)), r.m.column(st.right, false, len(r.docs))
-	if left == nil || right == nil {
+	near := r.m.distances(st, len(r.docs))
+	if near == nil {
 		return false
 	}
-	back := right
-	if r.m.g.nodes[st.right.node].cached {
-		// Words that only begin like it do not count backwards.
-		if back = r.m.column(st.right, true, len(r.docs)); back == nil {
-			return false
-		}
-	}
-	r.set(out, r.m.openDocs(st.right), universe, base+maxNear-1)
-	a, b, c := cursor{c: left}, cursor{c: right}, cursor{c: back}
-	for i, doc := range r.docs {
-		if out[i] == unmatched {
-			continue
-		}
-		places := a.places(doc)
-		if places == nil {
-			continue
-		}
-		best := ahead(places, b.places(doc), maxNear) - 1
-		if best > 1 {
-			best = min(best, ahead(c.places(doc), places, maxNear-1))
-		}
-		out[i] = base + uint8(best)
+	docs := r.m.openDocs(st.right)
+	r.set(out, docs, universe, base+maxNear-1)
+	docs.And(universe)
+	for d := len(near) - 1; d >= 0; d-- {
+		r.set(out, near[d], docs, base+uint8(d))
 	}
 	return true
 }
 
 // positionInColumn finds how far a node is from where it stands in the query.
 func (r *graphRule) positionInColumn(s subset, out []uint8) bool {
-	col := r.m.column(s, false, len(r.docs))
+	col := r.m.column(s, len(r.docs))
 	if col == nil {
 		return false
 	}
@@ -79,14 +62,10 @@ func (r *graphRule) positionInColumn(s subset, out []uint8) bool {
 	return true
 }
 
-// column are the places of the words a node may still match; typed leaves out those
-// that only begin like it. Nil when it is not worth having.
-func (m *matcher) column(s subset, typed bool, looked int) *column {
+// wordsOf names the words a node may still match; typed leaves out those that only
+// begin like it.
+func (m *matcher) wordsOf(s subset, typed bool) (columnKey, []uint32) {
 	n := m.g.nodes[s.node]
-	if s.exact {
-		return m.c.termColumn(n.exact, looked)
-	}
-	key := columnKey{text: n.text, prefix: n.prefix, typos: n.maxTypos, levels: s.levels, typed: typed}
 	var terms []uint32
 	m.eachTerm(s, func(t uint32) {
 		if !typed || n.hasExact && t == n.exact || s.levels&1 == 0 || !n.ofPrefix(t) {
@@ -94,9 +73,16 @@ func (m *matcher) column(s subset, typed bool, looked int) *column {
 		}
 	})
 	if len(terms) == 1 {
-		return m.c.termColumn(terms[0], looked)
+		return columnKey{term: terms[0]}, terms
 	}
-	return m.c.column(key, looked, func() *roaring.Bitmap { return m.c.termsDocs(terms) }, func() []uint32 { return terms })
+	return columnKey{text: n.text, prefix: n.prefix, typos: n.maxTypos, levels: s.levels, typed: typed, exact: s.exact}, terms
+}
+
+// column are the places of the words a node may still match, nil when it is not worth
+// having them.
+func (m *matcher) column(s subset, looked int) *column {
+	key, terms := m.wordsOf(s, false)
+	return m.c.column(key, terms, looked)
 }
 
 // termsDocs are the documents with one of some words anywhere.

@@ -409,6 +409,12 @@ func (c *core) phraseDocs(p *phrase, attrs attrSet) *roaring.Bitmap {
 // phrase, unless they are too few for columns.
 func (c *core) phraseInColumns(p *phrase, all *roaring.Bitmap) (*roaring.Bitmap, bool) {
 	looked := int(all.GetCardinality())
+	if len(p.words) == 2 && !p.words[0].wild && !p.words[1].wild {
+		if docs := c.following(p.words[0].term, p.words[1].term, looked); docs != nil {
+			return roaring.And(docs, all), true
+		}
+		return nil, false
+	}
 	cursors := make([]cursor, len(p.words))
 	for i, w := range p.words {
 		if w.wild {
