@@ -1,49 +1,22 @@
 package engine
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"slices"
 
-// fromLists fills in what a step costs each document from lists of documents and
-// columns of places, and tells whether it could: phrases have to be looked for in the
-// documents, and so are few documents visited rather than lists made for them.
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// fromLists fills in what a step costs each document from lists of documents or a
+// column of places, and tells whether it could.
 func (r *graphRule) fromLists(st step, out []uint8, universe *roaring.Bitmap) bool {
-	if r.m.c.columns.off || len(r.docs) < columnDocs || r.m.hasPhrases(st.right) {
-		return false
+	if r.kind == RuleWordPosition {
+		return !r.m.hasPhrases(st.right) && r.positionInColumn(st.right, out)
 	}
-	n := r.m.g.nodes[st.right.node]
-	switch r.kind {
-	case RuleProximity:
-		base := n.slots() - 1
-		if st.first || r.m.g.nodes[st.left.node].posEnd+1 != n.pos {
-			r.set(out, r.m.openDocs(st.right), universe, uint8(base))
-			return true
-		}
-		return r.nearInColumns(st, out, uint8(base), universe)
-	case RuleAttributeRank:
-		for w := r.m.c.cfg.maxWeight(); w >= 0; w-- {
-			r.set(out, r.m.ofWeight(st.right, w), universe, uint8(w*n.slots()))
-		}
-		return true
-	default:
-		return r.positionInColumn(st.right, out)
+	sets := r.listed(st, len(r.docs))
+	for _, set := range slices.Backward(sets) {
+		r.set(out, set.docs, universe, uint8(set.cost))
 	}
-}
-
-// nearInColumns finds how near two neighbours stand.
-func (r *graphRule) nearInColumns(st step, out []uint8, base uint8, universe *roaring.Bitmap) bool {
-	if r.m.c.cfg.ProximityByAttribute || r.m.hasPhrases(st.left) {
-		return false
-	}
-	near := r.m.distances(st, len(r.docs))
-	if near == nil {
-		return false
-	}
-	docs := r.m.openDocs(st.right)
-	r.set(out, docs, universe, base+maxNear-1)
-	docs.And(universe)
-	for d := len(near) - 1; d >= 0; d-- {
-		r.set(out, near[d], docs, base+uint8(d))
-	}
-	return true
+	return sets != nil
 }
 
 // positionInColumn finds how far a node is from where it stands in the query.

@@ -46,8 +46,10 @@ type graphRule struct {
 	most   int
 	// sets are buckets that need no look into documents, cheapest first.
 	sets []costSet
-	// What is left is measured, when it comes to that.
+	// What is left is measured, when it comes to that: by lists of documents, or
+	// document by document.
 	measured bool
+	lists    *costLists
 	docs     []uint32
 	groups   []costGroup // cheapest first
 }
@@ -89,7 +91,7 @@ func (c *chosen) add(cost uint8) { c.costs = c.costs<<4 | uint64(cost) }
 func (c chosen) of(i, n int) int { return int(c.costs >> (4 * (n - 1 - i)) & 15) }
 
 func (r *graphRule) start(_ *roaring.Bitmap, in *routes) {
-	r.routes, r.measured, r.groups = in, false, nil
+	r.routes, r.measured, r.groups, r.lists = in, false, nil, nil
 	r.most = r.mostOf(in)
 	r.sets = nil
 	if len(in.list) == 1 && len(in.list[0]) == 1 {
@@ -227,37 +229,14 @@ func (r *graphRule) costs(steps map[step][]uint8, universe *roaring.Bitmap) {
 		}
 		steps[s] = out
 	}
-	switch r.kind {
-	case RuleTypo:
-		for s, out := range steps {
-			for level := 2; level >= 0; level-- {
-				if s.right.levels>>level&1 != 0 || level == 0 {
-					r.set(out, r.m.subsetDocs(s.right, level), universe, uint8(level+r.m.g.nodes[s.right.node].typoBase()))
-				}
-			}
+	var visit []step
+	for s, out := range steps {
+		if !r.fromLists(s, out, universe) {
+			visit = append(visit, s)
 		}
-	case RuleExactness:
-		for s, out := range steps {
-			n := r.m.g.nodes[s.right.node]
-			for level := 2; level >= 0; level-- {
-				if s.right.levels>>level&1 != 0 || level == 0 {
-					r.set(out, r.m.subsetDocs(s.right, level), universe, uint8(n.slots()))
-				}
-			}
-			if docs := r.m.exactDocs(s.right); docs != nil {
-				r.set(out, docs, universe, 0)
-			}
-		}
-	default:
-		var list []step
-		for s, out := range steps {
-			if !r.fromLists(s, out, universe) {
-				list = append(list, s)
-			}
-		}
-		if len(list) > 0 {
-			r.scan(steps, list)
-		}
+	}
+	if len(visit) > 0 {
+		r.scan(steps, visit)
 	}
 }
 
@@ -374,7 +353,14 @@ func (r *graphRule) next(universe *roaring.Bitmap) (bucket, bool) {
 		}
 	}
 	if !r.measured {
-		r.measure(universe)
+		if r.lists = r.prepare(universe); r.lists != nil {
+			r.measured = true
+		} else {
+			r.measure(universe)
+		}
+	}
+	if r.lists != nil {
+		return r.lists.next(universe)
 	}
 	for len(r.groups) > 0 {
 		g := &r.groups[0]
