@@ -44,8 +44,8 @@ type columns struct {
 	known map[columnKey]*column
 	bytes int
 	near  map[nearKey]*distances
-	// off makes searches visit every document. Tests compare the two ways.
-	off bool
+	// least is columnDocs. Tests change it to compare the two ways.
+	least int
 }
 
 func (l *columns) get(key columnKey) *column {
@@ -73,7 +73,7 @@ func (l *columns) reset() { l.known, l.bytes, l.near = nil, 0, nil }
 // column returns the column of some words if there is one or it is worth making it:
 // looked is how many documents the caller looks at.
 func (c *core) column(key columnKey, terms []uint32, looked int) *column {
-	if looked < columnDocs || c.columns.off {
+	if looked < c.columns.least {
 		return nil
 	}
 	if col := c.columns.get(key); col != nil {

@@ -32,6 +32,7 @@ func newCore(cfg *config) *core {
 		cfg: cfg, fields: t, byID: make(map[string]uint32), live: roaring.New(),
 		dist: make(map[string]uint64), geo: roaring.New(), embedded: make(map[string]*roaring.Bitmap),
 	}
+	c.columns.least = columnDocs
 	c.writer = extractor{cfg: cfg, fields: t, dict: newDictionary()}
 	return c
 }

@@ -54,7 +54,7 @@ func (r *graphRule) listed(st step, looked int) []stepSet {
 		}
 		return out
 	}
-	if r.m.c.columns.off || looked < columnDocs || r.m.hasPhrases(s) {
+	if looked < r.m.c.columns.least || r.m.hasPhrases(s) {
 		return nil
 	}
 	switch r.kind {
@@ -94,7 +94,7 @@ func (r *graphRule) listedNear(st step, looked int) []stepSet {
 // or too much.
 func (r *graphRule) prepare(universe *roaring.Bitmap) *costLists {
 	looked := int(universe.GetCardinality())
-	if looked < columnDocs || r.m.c.columns.off || r.kind == RuleWordPosition {
+	if looked < r.m.c.columns.least || r.kind == RuleWordPosition {
 		return nil
 	}
 	l := &costLists{r: r}

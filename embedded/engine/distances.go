@@ -88,7 +88,7 @@ func nearDocs(left, right, back *column) *distances {
 // when columns are not worth having.
 func (c *core) following(left, right uint32, looked int) *roaring.Bitmap {
 	key := nearKey{left: columnKey{term: left}, right: columnKey{term: right}, phrase: true}
-	if d := c.columns.getNear(key); d != nil && !c.columns.off {
+	if d := c.columns.getNear(key); d != nil && looked >= c.columns.least {
 		return d[0]
 	}
 	a, b := c.termColumn(left, looked), c.termColumn(right, looked)

@@ -26,7 +26,8 @@ func fuzzIndex(t testing.TB) *Index {
 		`{"id":6}`, `{"id":7,"title":"","text":["one",["ring",{"deep":"rings"}]],"nest":[]}`)
 }
 
-// FuzzQuery searches with arbitrary texts: whatever they hold, the answer comes soon and is a sound one.
+// FuzzQuery searches with arbitrary texts: whatever they hold, the answer comes soon and is a sound one, and the same from
+// lists as when all documents are visited.
 func FuzzQuery(f *testing.F) {
 	for i, q := range []string{"the lord of the rings", `"one ring" -find`, `sun flower`, `-"new york" nyc`, "wolverin", `"`, `""`, `"" ""`, "- -", "-the", "the", `"the of"`,
 		"北京タ", "l'été", "a.b.c;d!e?f", "new york city big apple nyc new york", `"ring`, "rings ring ring ring ring ring ring ring ring ring ring", "\x00", "\xff\xfe", "ﬁ ½ ǆ",
@@ -34,6 +35,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(q, uint8(i))
 	}
 	x := fuzzIndex(f)
+	x.core.columns.least = 0
 	f.Fuzz(func(t *testing.T, text string, how uint8) {
 		q := NewQuery(text)
 		q.Limit = int(how % 8)
@@ -60,6 +62,7 @@ func FuzzQuery(f *testing.F) {
 		if len(res.Hits) > q.Limit || len(res.Hits) > res.Total || res.Total > 7 {
 			t.Fatalf("%q: %d hits of %d, limit %d", text, len(res.Hits), res.Total, q.Limit)
 		}
+		sameVisiting(t, x, q, res)
 		seen := make(map[string]bool)
 		for _, h := range res.Hits {
 			if !json.Valid(h.Document) || seen[h.ID] || !(h.Score >= 0 && h.Score <= 1) {
