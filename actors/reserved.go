@@ -45,11 +45,23 @@ func reservedInBody(body []byte) *api.Error {
 	return reservedField(string(found))
 }
 
-// mayNameReserved looks for the prefix as it stands, and for the escape that
-// would hide its first character.
+// mayNameReserved looks for the prefix in JSON, as it stands and behind escapes.
 func mayNameReserved(text []byte) bool {
-	return bytes.Contains(text, []byte(topology.ReservedPrefix)) ||
-		bytes.Contains(text, []byte(`\u005f`)) || bytes.Contains(text, []byte(`\u005F`))
+	if bytes.Contains(text, []byte(topology.ReservedPrefix)) {
+		return true
+	}
+	if !bytes.Contains(text, []byte(`\u`)) {
+		return false // no other escape stands for a character of it
+	}
+	for i := 0; i < len(text); i++ {
+		if rawjson.KeyHasPrefix(text[i:], topology.ReservedPrefix) {
+			return true
+		}
+		if text[i] == '\\' {
+			i++ // what is behind it belongs to it
+		}
+	}
+	return false
 }
 
 func reservedField(where string) *api.Error {
