@@ -133,6 +133,9 @@ func answersAreThoseOfOneNode(t *testing.T, real string) {
 					c.compare(t, l, q, l.want[i])
 				}
 			}
+			if n := c.used["short-prefix"]; n > c.asked/40 {
+				t.Errorf("short-prefix was needed by %d of %d questions: it forgives much, and must stay rare", n, c.asked)
+			}
 			fmt.Fprintf(&table, "\n%s: %s\n%s", a.name, c, c.counts)
 		})
 	}
