@@ -109,6 +109,7 @@ func (r *registry) reserve(uid string, shards int) *indexHandle {
 type uidMove struct {
 	handle   *indexHandle
 	from, to string
+	claimed  bool // the new uid was free
 }
 
 // claim keeps the new uids of indexes free of others until moved or unclaim. It
@@ -126,9 +127,9 @@ func (r *registry) claim(moves []uidMove) bool {
 			return false
 		}
 	}
-	for _, m := range moves {
-		if r.sequenced[m.to] == nil {
-			r.sequenced[m.to] = m.handle
+	for i := range moves {
+		if m := &moves[i]; r.sequenced[m.to] == nil {
+			r.sequenced[m.to], m.claimed = m.handle, true
 		}
 	}
 	return true
@@ -139,7 +140,7 @@ func (r *registry) unclaim(moves []uidMove) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range moves {
-		if r.sequenced[m.to] == m.handle {
+		if m.claimed && r.sequenced[m.to] == m.handle {
 			delete(r.sequenced, m.to)
 		}
 	}

@@ -288,7 +288,7 @@ func (p *sequencePlan) buildUpdate(s *planStep, w *write) *api.Error {
 		}
 	}
 	if w.newUID != nil && *w.newUID != p.state.uid {
-		m := []uidMove{{p.handle, p.state.uid, *w.newUID}}
+		m := []uidMove{{handle: p.handle, from: p.state.uid, to: *w.newUID}}
 		if !p.c.registry.claim(m) {
 			return api.IndexAlreadyExists(*w.newUID)
 		}

@@ -163,7 +163,7 @@ func (s *swapCoordinator) onStanding(m *standing) {
 		return
 	}
 	switch {
-	case m.deleted || m.created && s.handles[m.uid] != m.handle:
+	case m.deleted || m.created && !s.means(m.handle, m.uid):
 		// Another write came before and moved the name.
 		s.retry()
 		return
@@ -171,10 +171,22 @@ func (s *swapCoordinator) onStanding(m *standing) {
 		for uid, h := range s.handles {
 			if h == m.handle {
 				delete(s.handles, uid)
+				s.c.registry.leave(uid, h)
 			}
 		}
 	}
 	s.next()
+}
+
+// means reports whether, of the swap's uids, an index has this one and no other. While
+// an index is being renamed both its names lead to it.
+func (s *swapCoordinator) means(h *indexHandle, uid string) bool {
+	for name, other := range s.handles {
+		if (other == h) != (name == uid) {
+			return false
+		}
+	}
+	return true
 }
 
 // retry begins anew with what the uids mean now.
@@ -194,9 +206,9 @@ func (s *swapCoordinator) commit() {
 	if s.fail == nil {
 		for _, sw := range s.swaps {
 			a, b := sw.Indexes[0], sw.Indexes[1]
-			s.moves = append(s.moves, uidMove{s.handles[a], a, b})
+			s.moves = append(s.moves, uidMove{handle: s.handles[a], from: a, to: b})
 			if !sw.Rename {
-				s.moves = append(s.moves, uidMove{s.handles[b], b, a})
+				s.moves = append(s.moves, uidMove{handle: s.handles[b], from: b, to: a})
 			}
 		}
 		if !s.c.registry.claim(s.moves) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -332,4 +333,61 @@ func (s *brokenStore) Commit(ctx context.Context, b *store.Batch) error {
 		return store.ErrUnavailable
 	}
 	return s.Store.Commit(ctx, b)
+}
+
+func TestSwapsAndRenamesOfTheSameIndexes(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	f.must(adding("a", title(1, "first")))
+	f.must(adding("c", title(1, "second")))
+	for round := range 30 {
+		var wg sync.WaitGroup
+		tasks := make(chan int64, 3)
+		for _, m := range []any{renaming("a", "b"), swapping("a=b"), swapping("b=c")} {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				if a := f.write(m); a.Err == nil {
+					tasks <- int64(a.Task.TaskUID)
+				} else {
+					t.Errorf("round %d: %T: %v", round, m, a.Err)
+				}
+			}()
+		}
+		wg.Wait()
+		close(tasks)
+		for uid := range tasks {
+			f.ended(uid) // one or the other fails, depending on who came first
+		}
+		// Whatever happened, there are two indexes with a name each, and they take writes.
+		names := strings.Fields(f.uids())
+		if len(names) != 2 {
+			t.Fatalf("round %d: %v", round, names)
+		}
+		for _, n := range names {
+			f.must(updating(n, `[{"id":1,"round":1}]`))
+		}
+		if got := f.titles(names[0]) + f.titles(names[1]); got != "firstsecond" && got != "secondfirst" {
+			t.Fatalf("round %d: %s", round, got)
+		}
+		back := "a"
+		if slices.Contains(names, "a") {
+			back = "c"
+		}
+		for _, n := range names { // as it was in the beginning
+			if n != "a" && n != "c" {
+				f.must(renaming(n, back))
+			}
+		}
+	}
+}
+
+func TestASwapWithAnIndexThatWasNeverMadeLeavesItsNameFree(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	f.must(adding("a", title(1, "a")))
+	h := f.c.registry.reserve("ghost", 16) // a writer that will not make it
+	if got := f.failure(swapping("a=ghost")); got != "index_not_found: Index `ghost` not found." {
+		t.Error(got)
+	}
+	f.c.registry.leave("ghost", h)
+	f.must(renaming("a", "ghost"))
 }
