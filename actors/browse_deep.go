@@ -18,7 +18,8 @@ const deepPage = 1000
 // deep reports whether the page is to be located first: because it is deep, or
 // because what it is sorted by cannot be taken out of the documents again.
 func (j *browseJob) deep() bool {
-	return !j.odd && (j.entangled() || j.spec.Offset > j.spec.Limit && j.spec.Offset+j.spec.Limit > deepPage)
+	depth := merge.SaturatingAdd(j.spec.Offset, j.spec.Limit)
+	return !j.odd && (j.entangled() || j.spec.Offset > min(j.spec.Limit, deepPage) && depth > deepPage)
 }
 
 // legKey tells the parts of a read apart over its rounds.

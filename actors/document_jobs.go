@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -226,11 +225,8 @@ func (j *browseJob) page(leg topology.Leg) *nodeclient.Request {
 		name, err := rawjson.Unquote(key)
 		return err == nil && browseReplaced[name]
 	})
-	depth := int64(j.spec.Offset) + int64(j.spec.Limit)
-	if depth < 0 {
-		depth = math.MaxInt64
-	}
-	members := strconv.AppendInt([]byte(`"limit":`), depth, 10)
+	depth := merge.SaturatingAdd(j.spec.Offset, j.spec.Limit)
+	members := strconv.AppendInt([]byte(`"limit":`), int64(depth), 10)
 	if leg.Filtered || j.filter != nil {
 		members = appendShardFilter(append(members, `,"filter":`...), j.filter, leg)
 	}

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"testing"
@@ -329,7 +330,7 @@ func TestDeepPagesAreLocated(t *testing.T) {
 		f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
 		for _, what := range []string{`"fields":["id"]`, `"sort":["n:desc"],"fields":["id"]`, `"sort":["a.b:asc"],"fields":["a.c","id"]`, `"filter":"n < 30"`, `"sort":["n:asc","a.b:desc"]`} {
 			whole, _ := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{` + what + `,"limit":3000}`)}))
-			for _, offset := range []int{0, 3, 250, 1500, 1795, 2990, 3000, 1 << 40} {
+			for _, offset := range []int{0, 3, 250, 1500, 1795, 2990, 3000, 1 << 40, math.MaxInt64} {
 				p, a := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(fmt.Sprintf(`{%s,"offset":%d,"limit":10}`, what, offset))}))
 				from := min(offset, len(whole.Results))
 				want := whole.Results[from:min(from+10, len(whole.Results))]
@@ -340,6 +341,37 @@ func TestDeepPagesAreLocated(t *testing.T) {
 					t.Errorf("%s from %d: %d calls", what, offset, a.Nodes)
 				}
 			}
+		}
+	}
+}
+
+// Numbers that are too large to be added are neither refused, nor do they make
+// nodes send everything.
+func TestAbsurdPagesCostNothing(t *testing.T) {
+	f := newFleet(t, 1, 3, 1)
+	f.must(settingsOf("films", `{"embedders":{"e":{"source":"userProvided","dimensions":2}}}`))
+	var docs []string
+	for i := range 1200 {
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"_vectors":{"e":[1,%d]}}`, i, i))
+	}
+	f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
+	for _, c := range []struct {
+		offset, limit, shown int
+	}{
+		{math.MaxInt64, 20, 0}, {math.MaxInt64, math.MaxInt64, 0}, {1150, math.MaxInt64, 50}, {3, math.MaxInt64, 1197}, {math.MaxInt64, 0, 0},
+	} {
+		body := []byte(fmt.Sprintf(`{"offset":%d,"limit":%d}`, c.offset, c.limit))
+		p, a := f.page(f.read(&messages.BrowseDocuments{IndexUID: "films", Body: body}))
+		if *p.Total != 1200 || len(p.Results) != c.shown {
+			t.Errorf("%s: %d documents, %.200s", body, len(p.Results), a.Body)
+		}
+		iv, _ := f.c.registry.lookup("films")
+		if j := newBrowseJob(iv, body, "", false); j.deep() != (c.offset > deepPage) {
+			t.Errorf("%s: located %v", body, j.deep())
+		}
+		body = []byte(fmt.Sprintf(`{"id":1,"embedder":"e","offset":%d,"limit":%d}`, c.offset, c.limit))
+		if p, a = f.page(f.read(&messages.Similar{IndexUID: "films", Body: body})); len(p.Hits) != max(c.shown-1, 0) {
+			t.Errorf("%s: %d hits, %.200s", body, len(p.Hits), a.Body)
 		}
 	}
 }

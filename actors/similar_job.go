@@ -204,7 +204,7 @@ func (s *similarSearch) scatters() []scatter {
 func (s *similarSearch) near(leg topology.Leg, vector []byte) *nodeclient.Request {
 	body := []byte(`{"limit":0`)
 	if vector != nil {
-		body = strconv.AppendInt(body[:len(body)-1], int64(s.spec.Offset)+int64(s.spec.Limit)+1, 10)
+		body = strconv.AppendInt(body[:len(body)-1], int64(merge.SaturatingAdd(merge.SaturatingAdd(s.spec.Offset, s.spec.Limit), 1)), 10)
 		body = append(append(body, `,"showRankingScoreDetails":true,"vector":`...), vector...)
 		body = append(body, `,"hybrid":{"semanticRatio":1,"embedder":`...)
 		body = append(rawjson.AppendString(body, s.q.Embedder), '}')

@@ -27,7 +27,7 @@ func Documents(dst []byte, spec *DocumentsSpec, legs [][]byte) ([]byte, error) {
 	}
 	out := append(dst, `{"results":[`...)
 	from := max(spec.Offset, 0)
-	to := saturatingAdd(from, max(spec.Limit, 0))
+	to := SaturatingAdd(from, max(spec.Limit, 0))
 	for rank := 0; rank < to && from < to; rank++ {
 		h, err := m.pop()
 		if err != nil {
@@ -75,7 +75,7 @@ func (m *merger) byDistance(dst []byte, spec *DocumentsSpec) ([]byte, error) {
 	}
 	hits := m.mergeLists(lists, total < wholeMetres)
 	from := min(max(spec.Offset, 0), len(hits))
-	to := min(saturatingAdd(from, max(spec.Limit, 0)), len(hits))
+	to := min(SaturatingAdd(from, max(spec.Limit, 0)), len(hits))
 	out := append(dst, `{"results":[`...)
 	for i, h := range hits[from:to] {
 		if i > 0 {

@@ -59,7 +59,7 @@ func Fields(dst []byte, spec *FieldsSpec, legs [][]byte) ([]byte, error) {
 	slices.Sort(names)
 	out := append(dst, `{"results":[`...)
 	from := min(max(spec.Offset, 0), len(names))
-	for i, field := range names[from:min(saturatingAdd(from, max(spec.Limit, 0)), len(names))] {
+	for i, field := range names[from:min(SaturatingAdd(from, max(spec.Limit, 0)), len(names))] {
 		if i > 0 {
 			out = append(out, ',')
 		}

@@ -25,9 +25,12 @@ type Place struct{ Leg, At int }
 func FirstWindow(spec *DocumentsSpec, share float64) (from, limit int) {
 	offset := max(spec.Offset, 0)
 	spread := 64 + int(4*math.Sqrt(float64(offset)))
-	middle := int(float64(offset) * share)
+	middle := offset
+	if share < 1 {
+		middle = int(float64(offset) * share)
+	}
 	from = max(middle-spread, 0)
-	return from, saturatingAdd(saturatingAdd(middle-from, spread), max(spec.Limit, 0))
+	return from, SaturatingAdd(SaturatingAdd(middle-from, spread), max(spec.Limit, 0))
 }
 
 // Locate finds the documents of a page in stretches of the legs' lists. found is nil when the stretches do not
@@ -91,7 +94,7 @@ func (m *merger) locate(spec *DocumentsSpec, windows []Window, merged []int32, t
 		last[leg] = n
 	}
 	from := max(spec.Offset, 0) - before
-	to := min(saturatingAdd(from, max(spec.Limit, 0)), total-before)
+	to := min(SaturatingAdd(from, max(spec.Limit, 0)), total-before)
 	if spec.Offset >= total {
 		return []Place{}, nil, total, nil
 	}
@@ -105,10 +108,10 @@ func (m *merger) locate(spec *DocumentsSpec, windows []Window, merged []int32, t
 		if low || high || from < 0 && w.From > 0 {
 			known = false
 			// Look in a stretch four times as long, which in the end is all of the list.
-			grow := 2 * max(w.Limit, 64)
+			grow := SaturatingAdd(max(w.Limit, 64), max(w.Limit, 64))
 			at := min(w.From, int(m.legs[i].total))
 			lower := max(at-grow, 0)
-			next[i] = Window{From: lower, Limit: saturatingAdd(at-lower+w.Limit, grow)}
+			next[i] = Window{From: lower, Limit: SaturatingAdd(SaturatingAdd(at-lower, w.Limit), grow)}
 		}
 	}
 	if !known {

@@ -76,7 +76,7 @@ func Similar(dst []byte, spec *SimilarSpec, lists [][][]byte) ([]byte, error) {
 // counts what a node has seen before, those before the page included.
 func (m *merger) appendNearest(out []byte, spec *SimilarSpec, total int64) ([]byte, int64) {
 	m.sortNearest(spec.Target)
-	rank, to := 0, saturatingAdd(spec.Offset, spec.Limit)
+	rank, to := 0, SaturatingAdd(spec.Offset, spec.Limit)
 	for _, i := range m.order {
 		h := &m.hits[i]
 		s := m.vectorSlot(h)

@@ -104,7 +104,7 @@ func (s *SearchSpec) window() (from, to int) {
 		from = saturatingMul(s.Page-1, s.HitsPerPage)
 		to = saturatingMul(s.Page, s.HitsPerPage)
 	} else {
-		from, to = max(s.Offset, 0), saturatingAdd(max(s.Offset, 0), max(s.Limit, 0))
+		from, to = max(s.Offset, 0), SaturatingAdd(max(s.Offset, 0), max(s.Limit, 0))
 	}
 	if s.MaxTotalHits > 0 {
 		to = min(to, s.MaxTotalHits)
@@ -125,7 +125,7 @@ func (s *SearchSpec) Depth() int {
 // Looked returns how many hits one node looks for: as many as there are up to the end of the page, even if the page
 // itself is empty.
 func (s *SearchSpec) Looked() int {
-	n := saturatingAdd(max(s.Offset, 0), max(s.Limit, 0))
+	n := SaturatingAdd(max(s.Offset, 0), max(s.Limit, 0))
 	if s.PageMode {
 		n = saturatingMul(max(s.Page, 0), max(s.HitsPerPage, 0))
 	}
@@ -157,7 +157,8 @@ type SortField struct {
 	Desc bool
 }
 
-func saturatingAdd(a, b int) int {
+// SaturatingAdd adds two numbers that are not negative, and gives the largest one where that is too much.
+func SaturatingAdd(a, b int) int {
 	if c := a + b; c >= a {
 		return c
 	}
