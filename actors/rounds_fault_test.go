@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/embedded"
 	"github.com/miroir-search/miroir/messages"
@@ -49,5 +50,34 @@ func TestReadsOfSeveralRoundsDoNotNoticeALostNode(t *testing.T) {
 	}
 	if f.nodes[0].Faults().Hits() == 0 {
 		t.Error("the fault was never met")
+	}
+}
+
+// A node may be lost after a page has been located, with nobody to stand in.
+func TestADeepPageWithoutTheNodeThatHoldsAPartOfIt(t *testing.T) {
+	for _, policy := range []string{"partial", "error"} {
+		f := newFleet(t, 1, 3, 1, func(o *Options) {
+			o.ReadTimeout, o.LegTimeout, o.UnavailableShards = 400*time.Millisecond, time.Minute, policy
+		})
+		f.must(adding("films", manyDocs(0, 1500, "x")))
+		for _, fault := range []embedded.Fault{{Status: 500}, {Hang: true}} {
+			fault.Path, fault.Every = "/indexes/*", 2
+			f.eventually("all nodes can be read", func() bool { return f.c.Ready() == nil })
+			f.nodes[0].Faults().Add(fault)
+			a := f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{"offset":1200,"limit":30}`)})
+			if f.nodes[0].Faults().Hits() == 0 {
+				t.Error("the fault was never met")
+			}
+			f.nodes[0].Faults().Clear()
+			if policy == "error" {
+				if a.Err == nil || a.Err.Code != "miroir_shard_unavailable" {
+					t.Errorf("%+v: %v %.200s", fault, a.Err, a.Body)
+				}
+				continue
+			}
+			if p, _ := f.page(a); a.Degraded == "" || *p.Total != 1500 || len(p.Results) == 0 || len(p.Results) >= 30 {
+				t.Errorf("%+v: header %q, %d documents, %.200s", fault, a.Degraded, len(p.Results), a.Body)
+			}
+		}
 	}
 }

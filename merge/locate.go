@@ -126,10 +126,13 @@ func (m *merger) locate(spec *DocumentsSpec, windows []Window, merged []int32, t
 }
 
 // Pick appends the page of documents that were located, out of what the legs sent of their lists from the given
-// places on.
+// places on. Windows without an answer give nothing.
 func Pick(dst []byte, spec *DocumentsSpec, found []Place, total int, windows []Window) ([]byte, error) {
 	docs := make([][][]byte, len(windows))
 	for i := range windows {
+		if len(windows[i].Body) == 0 {
+			continue // the leg has failed since then
+		}
 		results, _ := rawjson.Get(windows[i].Body, "results")
 		err := rawjson.EachElement(results, func(doc []byte) bool {
 			docs[i] = append(docs[i], doc)
