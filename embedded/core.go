@@ -128,6 +128,13 @@ func (c *core) start() {
 	c.poke()
 }
 
+// quitting is closed when this run of the node ends; a node in memory has the same core in the next one.
+func (c *core) quitting() <-chan struct{} {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.quit
+}
+
 // stop ends the work on tasks; the one being worked on is finished.
 func (c *core) stop() {
 	c.mu.Lock()

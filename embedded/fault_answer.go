@@ -15,7 +15,8 @@ func (f *Faults) around(w http.ResponseWriter, r *http.Request, c *core) {
 		c.ServeHTTP(w, r)
 		return
 	}
-	if a.Delay > 0 && !wait(r, time.After(a.Delay)) || a.Hang && !wait(r, a.released) || a.Cut {
+	quit := c.quitting()
+	if !f.hold(a, r, quit) || a.Cut {
 		panic(http.ErrAbortHandler)
 	}
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
@@ -31,11 +32,22 @@ func (f *Faults) around(w http.ResponseWriter, r *http.Request, c *core) {
 	if a.DropAnswer {
 		panic(http.ErrAbortHandler)
 	}
-	a.send(w, r, answer)
+	a.send(w, r, quit, answer)
+}
+
+// hold lets a request wait as its fault says. False when its client has left or the node has stopped meanwhile.
+func (f *Faults) hold(a *armed, r *http.Request, quit <-chan struct{}) bool {
+	if a.Hang {
+		defer f.leave(a)
+	}
+	if a.Delay > 0 && !wait(r, quit, time.After(a.Delay)) {
+		return false
+	}
+	return !a.Hang || wait(r, quit, a.released)
 }
 
 // send gives the client what the fault makes of the answer.
-func (a *armed) send(w http.ResponseWriter, r *http.Request, answer *recorder) {
+func (a *armed) send(w http.ResponseWriter, r *http.Request, quit <-chan struct{}, answer *recorder) {
 	body, announced, cut := answer.body.Bytes(), answer.body.Len(), false
 	switch {
 	case a.Status != 0:
@@ -58,14 +70,14 @@ func (a *armed) send(w http.ResponseWriter, r *http.Request, answer *recorder) {
 		w.Header().Set("Content-Length", strconv.Itoa(announced))
 	}
 	w.WriteHeader(answer.status)
-	a.write(w, r, body)
+	a.write(w, r, quit, body)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // write sends a body at once, or in pieces. What was written is out when it returns.
-func (a *armed) write(w http.ResponseWriter, r *http.Request, body []byte) {
+func (a *armed) write(w http.ResponseWriter, r *http.Request, quit <-chan struct{}, body []byte) {
 	out := http.NewResponseController(w)
 	size := len(body)
 	if a.Trickle > 0 {
@@ -76,18 +88,25 @@ func (a *armed) write(w http.ResponseWriter, r *http.Request, body []byte) {
 		// a client that has left cannot be told
 		_, _ = w.Write(body[:n])
 		_ = out.Flush()
-		if body = body[n:]; len(body) > 0 && !wait(r, time.After(a.Trickle)) {
+		if body = body[n:]; len(body) > 0 && !wait(r, quit, time.After(a.Trickle)) {
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-func wait[T any](r *http.Request, until <-chan T) bool {
+// wait is false when the client leaves or the node stops first.
+func wait[T any](r *http.Request, quit <-chan struct{}, until <-chan T) bool {
 	select {
 	case <-until:
-		return true
+	case <-quit:
 	case <-r.Context().Done():
 		return false
+	}
+	select { // of several that are ready, the first select takes any
+	case <-quit:
+		return false
+	default:
+		return true
 	}
 }
 

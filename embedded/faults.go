@@ -62,6 +62,8 @@ type Faults struct {
 	list  []*armed
 	tasks []*armedTask
 	hits  int
+	// hanging counts the requests in each fault that makes them hang: one whose Times are used up is in no list.
+	hanging map[*armed]int
 }
 
 type armed struct {
@@ -107,12 +109,14 @@ func (f *Faults) AddTask(fault TaskFault) (remove func()) {
 // Clear removes all faults.
 func (f *Faults) Clear() {
 	f.mu.Lock()
-	list := f.list
-	f.list, f.tasks = nil, nil
-	f.mu.Unlock()
-	for _, a := range list {
+	defer f.mu.Unlock()
+	for _, a := range f.list {
 		a.release()
 	}
+	for a := range f.hanging {
+		a.release()
+	}
+	f.list, f.tasks = nil, nil
 }
 
 // Hits counts the requests and tasks that met a fault so far.
@@ -140,16 +144,6 @@ func without[T comparable](list []T, gone T) []T {
 	return list
 }
 
-// releaseAll lets hanging requests go without removing faults, because the node stops.
-func (f *Faults) releaseAll() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, a := range f.list {
-		a.release()
-		f.list[i] = &armed{Fault: a.Fault, left: a.left, met: a.met, random: a.random, released: make(chan struct{})}
-	}
-}
-
 func (f *Faults) find(r *http.Request) *armed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -163,9 +157,24 @@ func (f *Faults) find(r *http.Request) *armed {
 				f.list = without(f.list, a)
 			}
 		}
+		if a.Hang {
+			if f.hanging == nil {
+				f.hanging = make(map[*armed]int)
+			}
+			f.hanging[a]++
+		}
 		return a
 	}
 	return nil
+}
+
+// leave forgets a request that hung in a fault.
+func (f *Faults) leave(a *armed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hanging[a]--; f.hanging[a] <= 0 {
+		delete(f.hanging, a)
+	}
 }
 
 func (a *armed) fits(r *http.Request) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,6 +89,102 @@ func TestAStoppedNodeComesBackWithItsDataAndItsAddress(t *testing.T) {
 			c.want("GET", "/indexes/a/documents/1", "", 200, `{"id":1}`)
 		})
 	}
+}
+
+// A fault outlives the node's stops, and can be removed after them.
+func TestAFaultIsRemovedAfterARestart(t *testing.T) {
+	c := start(t, embedded.Options{})
+	remove := c.node.Faults().Add(embedded.Fault{Status: 503})
+	if err := c.node.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	c.want("GET", "/health", "", 503, "")
+	remove()
+	c.want("GET", "/health", "", 200, "")
+}
+
+// hangs sends a request in the background and returns when it has met its fault.
+func hangs(t *testing.T, n *embedded.Node, method, path string) <-chan error {
+	t.Helper()
+	done, met := make(chan error, 1), n.Faults().Hits()
+	go func() {
+		req, err := http.NewRequestWithContext(context.Background(), method, "http://node"+path, nil)
+		if err != nil {
+			done <- err
+			return
+		}
+		res, err := n.Transport().RoundTrip(req)
+		if err == nil {
+			err = res.Body.Close()
+		}
+		done <- err
+	}()
+	for n.Faults().Hits() == met {
+		time.Sleep(time.Millisecond)
+	}
+	return done
+}
+
+func ends(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(5 * time.Second):
+		t.Fatal("the request still hangs")
+		return nil
+	}
+}
+
+func TestClearReleasesWhatHangsInAFaultThatIsUsedUp(t *testing.T) {
+	c := start(t, embedded.Options{})
+	c.node.Faults().Add(embedded.Fault{Hang: true, Times: 1})
+	done := hangs(t, c.node, "GET", "/health")
+	c.node.Faults().Clear()
+	if err := ends(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node that stops loses the requests that wait, as a crash would: it does not carry them out.
+func TestAStoppedNodeCarriesOutNothingThatWaited(t *testing.T) {
+	for name, fault := range map[string]embedded.Fault{
+		"late": {Delay: time.Minute}, "hanging": {Hang: true}, "hanging in a fault that is used up": {Hang: true, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t, embedded.Options{DumpDir: t.TempDir()})
+			remove := c.node.Faults().Add(fault)
+			done := hangs(t, c.node, "POST", "/dumps")
+			if err := c.node.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			if err := ends(t, done); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("the request ends with %v", err)
+			}
+			remove()
+			c.want("GET", "/tasks", "", 200, `{"results":[],"total":0,"limit":20,"from":null,"next":null}`)
+		})
+	}
+}
+
+// Whatever the order of stops and restarts, a node in memory keeps its data.
+func TestStopAndRestartInParallelKeepTheData(t *testing.T) {
+	c := start(t, embedded.Options{})
+	c.task("POST", "/indexes/a/documents", `[{"id":1}]`)
+	for range 200 {
+		var both sync.WaitGroup
+		both.Go(c.node.Stop)
+		both.Go(func() {
+			if err := c.node.Restart(); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+	if err := c.node.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	c.want("GET", "/indexes/a/documents/1", "", 200, `{"id":1}`)
 }
 
 func TestTheClockIsSettable(t *testing.T) {

@@ -84,6 +84,10 @@ type Node struct {
 	opt    Options
 	faults Faults
 
+	// lifecycle orders Stop, Restart and Close: between them a node in memory has neither core nor kept for a moment. It is
+	// taken before mu.
+	lifecycle sync.Mutex
+
 	mu     sync.RWMutex
 	core   *core // nil while stopped; kept in kept when there is no Dir
 	kept   *core
@@ -105,7 +109,9 @@ func Start(o Options) (*Node, error) {
 
 // Restart starts a stopped node again with its data and its address. A running node is stopped first.
 func (n *Node) Restart() error {
-	n.Stop()
+	n.lifecycle.Lock()
+	defer n.lifecycle.Unlock()
+	n.stop()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := n.kept
@@ -144,10 +150,15 @@ func (n *Node) listen() error {
 	return nil
 }
 
-// Stop ends the node as a crash would: connections are cut, tasks that were not finished wait for Restart. It returns
-// when nothing of the node runs any more. Stopping a stopped node does nothing.
+// Stop ends the node as a crash would: connections are cut, tasks that were not finished wait for Restart, requests that
+// wait in a fault are lost. It returns when the node works on nothing any more. Stopping a stopped node does nothing.
 func (n *Node) Stop() {
-	n.faults.releaseAll()
+	n.lifecycle.Lock()
+	defer n.lifecycle.Unlock()
+	n.stop()
+}
+
+func (n *Node) stop() {
 	n.mu.Lock()
 	c, server, served := n.core, n.server, n.served
 	n.core, n.server = nil, nil
