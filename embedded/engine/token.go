@@ -192,6 +192,10 @@ func (t *tokenizer) each(text string, buf *[]byte, f func(*token) bool) {
 		tok.start, tok.end, tok.kind = start, end, tokenWord
 		*buf = appendLemma((*buf)[:0], text[start:end], s)
 		tok.lemma = *buf
+		if kind, ok := t.becomesSeparator(text[start:end], ascii); ok {
+			tok.kind = kind
+			return f(&tok)
+		}
 		if len(t.stop) > 0 {
 			if _, ok := t.stop[unfolded(text[start:end])]; ok {
 				tok.kind = tokenStop
@@ -280,6 +284,23 @@ func (t *tokenizer) emitSeparator(text string, start, end int, kind tokenKind, t
 		}
 	}
 	return f(tok)
+}
+
+// becomesSeparator tells whether a word is one character that cuts no text, like a fixed blank, but stands for one that
+// does. Between other separators it is one then.
+func (t *tokenizer) becomesSeparator(word string, ascii *[128]tokenKind) (tokenKind, bool) {
+	if len(word) > utf8.UTFMax || word[0] < utf8.RuneSelf {
+		return tokenWord, false
+	}
+	if r, n := utf8.DecodeRuneInString(word); n != len(word) || unicode.IsLetter(r) {
+		return tokenWord, false
+	}
+	folded := norm.NFKD.String(word)
+	if folded == "" || folded == word {
+		return tokenWord, false
+	}
+	n, kind := t.separator(folded, ascii)
+	return kind, n == len(folded)
 }
 
 // normalize returns the lemma of the whole text as if it were one word.

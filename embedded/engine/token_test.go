@@ -45,6 +45,7 @@ func TestTextsAreCutIntoWords(t *testing.T) {
 		{"an ellipsis becomes a word", "a…b", "[a][...][b]", nil},
 		{"Han characters stand alone", "北京city", "[北][京][city]", nil},
 		{"katakana stays together", "タワー東京", "[たわー][東][京]", nil},
+		{"a fixed blank cuts nothing, but is no word of its own", "a\u00a0b c \u00a0 d", "[a b]_[c]___[d]", nil},
 		{"scripts are cut apart", "abcабв1", "[abc][абв1]", nil},
 		{"the Arabic article is cut off", "الشجرة", "[ال][شجره]", nil},
 		{"apostrophes separate", "don’t it's", "[don]_[t]_[it]_[s]", nil},
