@@ -183,8 +183,9 @@ func mustLevenshtein(distance uint8) *levenshtein.LevenshteinAutomatonBuilder {
 // withTypos calls f for every word at an edit distance of 1 to most (1 or 2)
 // from word; for a prefix, from any beginning of the words. Words at distance
 // 0 are left out. A word with another first letter costs one typo more. No more
-// than caps words are given for one and for two typos.
-func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f func(id uint32, typos int)) {
+// than caps words are given for one and for two typos; those that f does not take
+// are not counted.
+func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f func(id uint32, typos int) bool) {
 	if l.fst == nil || word == "" {
 		return
 	}
@@ -215,9 +216,8 @@ func (l *lexicon) withTypos(word string, most int, prefix bool, caps typoCaps, f
 				d = 1
 			}
 		}
-		if d > 0 && d <= most && caps[d-1] > 0 {
+		if d > 0 && d <= most && caps[d-1] > 0 && f(uint32(v), d) {
 			caps[d-1]--
-			f(uint32(v), d)
 		}
 		if caps[0] == 0 && (most == 1 || caps[1] == 0) {
 			return

@@ -272,8 +272,12 @@ func (c *core) derive(n *node) {
 		if c.cfg.Even {
 			caps = noTypoCaps
 		}
-		c.lex.withTypos(n.text, n.maxTypos, n.prefix, caps, func(id uint32, typos int) {
+		c.lex.withTypos(n.text, n.maxTypos, n.prefix, caps, func(id uint32, typos int) bool {
+			if !c.tolerant(id) {
+				return false
+			}
 			n.levels[typos].terms = append(n.levels[typos].terms, id)
+			return true
 		})
 	}
 	if p := c.split(n); p != nil {
@@ -283,6 +287,15 @@ func (c *core) derive(n *node) {
 		t := n.levels[i].terms
 		sort.Slice(t, func(a, b int) bool { return t[a] < t[b] })
 	}
+}
+
+// tolerant tells whether a word of the index can be meant by another one: not when
+// it stands in attributes without typos only, or is a number where those have none.
+func (c *core) tolerant(id uint32) bool {
+	if c.cfg.Typo.DisableOnNumbers && isNumberWord(c.lex.words[id]) {
+		return false
+	}
+	return slices.ContainsFunc(c.post[id].attrs, func(p attrDocs) bool { return !c.fields.attrs[p.attr].exact })
 }
 
 func (c *core) phraseOf(words []string) *phrase {

@@ -98,6 +98,25 @@ func TestWordsAreMatched(t *testing.T) {
 	})
 }
 
+// Words that cannot be meant by another one do not use up how many are looked at.
+func TestWordsWithoutTyposAreNotCounted(t *testing.T) {
+	var docs []string
+	for i, r := range "0123456789abcdefghijklmnopqrstuvwxyz" {
+		var words []string
+		for at := 1; at <= 5; at++ {
+			words = append(words, "horse"[:at]+string(r)+"horse"[at:])
+		}
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"c":"%s"}`, 100+i, strings.Join(words, " ")))
+	}
+	x := newIndex(t, func(s *Settings) {
+		s.Typo.DisableOnAttributes, s.Typo.DisableOnNumbers = []string{"c"}, true
+	}, append(docs, `{"id":1,"t":"hzrse"}`, `{"id":2,"t":"1985"}`)...)
+	table(t, x, []searchRow{
+		{"behind many words of an attribute without typos", "horse ", "1", nil},
+		{"a number is not meant", "1985a ", "", nil},
+	})
+}
+
 func TestRankingRulesOrderHits(t *testing.T) {
 	docs := []string{
 		`{"id":1,"a":"far away from the red house","b":"","n":3}`,
