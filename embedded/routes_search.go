@@ -96,7 +96,7 @@ func (r *request) runSearch(uid string, q *api.SearchQuery) (*engine.Result, *in
 		}
 	}
 	if q.Media != nil {
-		return nil, nil, x.refuseMedia(q.Hybrid.Embedder)
+		return nil, nil, c.refuseMedia(x, q.Hybrid.Embedder)
 	}
 	if err := x.checkQueryVector(eq); err != nil {
 		return nil, nil, err
@@ -109,12 +109,14 @@ func (r *request) runSearch(uid string, q *api.SearchQuery) (*engine.Result, *in
 }
 
 // refuseMedia is the error of searching with media: no embedder here can read them.
-func (x *index) refuseMedia(embedder string) *api.Error {
+func (c *core) refuseMedia(x *index, embedder string) *api.Error {
 	if _, ok := x.settings.Embedders[embedder]; !ok {
 		return api.NewError("invalid_search_embedder", "Cannot find embedder with name `"+embedder+"`.")
 	}
-	return api.FeatureNotEnabled("passing `media` in a search query", "multimodal",
-		"https://github.com/orgs/meilisearch/discussions/846")
+	if err := c.require("multimodal", "passing `media` in a search query"); err != nil {
+		return err
+	}
+	return api.NewError(api.CodeNotSupported, "an embedded node does not read media")
 }
 
 // engineQuery checks what the types alone cannot tell and translates the query.
