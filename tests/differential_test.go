@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -87,34 +88,77 @@ type named struct {
 	explains func(q corpus.Question, got, want *fleet.Answer) bool
 }
 
+const (
+	hitsAndTotals  = `^(results\[\d+\]\.)?(hits|estimatedTotalHits|totalHits|totalPages)\b`
+	wordsAndFacets = `^(results\[\d+\]\.)?(hits|estimatedTotalHits|totalHits|totalPages|facetHits|facetDistribution|facetsByIndex)\b`
+)
+
 var knownDifferences = []named{
-	{"german-words", func(q corpus.Question, _, _ *fleet.Answer) bool { return strings.Contains(q.Body, `"locales":["deu"]`) }},
-	{"dotted-fields", func(q corpus.Question, got, want *fleet.Answer) bool {
-		return strings.Contains(q.Path+q.Body, "odd-") && bytes.Contains(want.Body, []byte(`"nested-2"`)) && bytes.Contains(got.Body, []byte(`"_formatted"`))
-	}},
-	{"crop-blanks", func(q corpus.Question, _, want *fleet.Answer) bool {
-		return strings.Contains(q.Body, `"attributesToCrop"`) && bytes.Contains(want.Body, []byte(`many   spaces`))
-	}},
+	{"german-words", onlyAt(hitsAndTotals, func(q corpus.Question) bool { return strings.Contains(q.Body, `"locales":["deu"]`) })},
+	{"dotted-fields", dottedFields},
 	{"facet-ties", facetTies},
 	{"vector-ties", vectorTies},
-	{"vector-neighbours", func(q corpus.Question, _, _ *fleet.Answer) bool {
+	{"vector-neighbours", onlyAt(hitsAndTotals, func(q corpus.Question) bool {
 		return strings.Contains(q.Path+q.Body, "films-vectors") && strings.Contains(q.Body, `"embedder"`)
+	})},
+	{"open-questions", func(q corpus.Question, got, want *fleet.Answer) bool {
+		return slices.ContainsFunc(openQuestions, func(o openQuestion) bool {
+			return onlyAt(o.at, func(q corpus.Question) bool { return strings.Contains(q.Body, o.part) })(q, got, want)
+		})
 	}},
-	{"open-questions", func(q corpus.Question, _, _ *fleet.Answer) bool {
-		return slices.ContainsFunc(openQuestions, func(part string) bool { return strings.Contains(q.Body, part) })
-	}},
-	{"han-words", func(q corpus.Question, _, _ *fleet.Answer) bool {
+	{"han-words", onlyAt(wordsAndFacets, func(q corpus.Question) bool {
 		return strings.ContainsFunc(q.Path+q.Body, func(r rune) bool {
 			return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Khmer)
 		})
-	}},
+	})},
 }
 
-// openQuestions are parts of the questions whose answers differ for reasons not found
-// out yet. docs/equivalence.md describes them.
-var openQuestions = []string{
-	`"q":"Hart","attributesToSearchOn":["title"]`, `"q":"role","limit":5,"showMatchesPosition":true`, `"q":"film Parikh"`, `"q":"cafe stne Rivers"`,
-	`{"distinct":""}`, `"films-plain":["nothing"]`, `"books-tuned":["nothing"]`, `"filter":"ratings_count<=18309.5`, `"q":"Viktorija Victoria Victoria"`,
+// beyond are the differences beyond the loosenings.
+func beyond(q corpus.Question, got, want *fleet.Answer) []string {
+	return compare.JSON(got.Body, want.Body, nil, compare.Of(q.Body, slices.Concat(compare.Always, compare.Rounding))...)
+}
+
+// onlyAt explains answers to some questions that differ at some places only.
+func onlyAt(places string, asked func(q corpus.Question) bool) func(q corpus.Question, got, want *fleet.Answer) bool {
+	at := regexp.MustCompile(places)
+	return func(q corpus.Question, got, want *fleet.Answer) bool {
+		return asked(q) && got.Status == want.Status &&
+			!slices.ContainsFunc(beyond(q, got, want), func(d string) bool { return !at.MatchString(d) })
+	}
+}
+
+// openQuestion is a part of a question whose answers differ, at some places, for a
+// reason that is not found out or not imitated. docs/equivalence.md describes them.
+type openQuestion struct{ part, at string }
+
+var openQuestions = []openQuestion{
+	{`"q":"Hart","attributesToSearchOn":["title"]`, `^estimatedTotalHits:`},
+	{`"q":"role","limit":5,"showMatchesPosition":true`, `^estimatedTotalHits:`},
+	{`"q":"film Parikh"`, `^(totalHits|totalPages):`},
+	{`"q":"cafe stne Rivers"`, `^hits\[1\]\.(_formatted|_matchesPosition)\.name:`},
+	{`"q":"1","filter":"ratings_count<=18309.5`, `^hits\[1\d\]\.`},
+	{`"q":"Viktorija Victoria Victoria"`, `^results\[1\]\.hits\[\d+\]\.(_rankingScore:|_rankingScoreDetails\.proximity\.score:)`},
+}
+
+var formattedAt = regexp.MustCompile(`^hits\[(\d+)\]\._formatted\b`)
+
+// dottedFields are answers that show otherwise how a document is formatted that has
+// a field both nested and with a dot in its name.
+func dottedFields(q corpus.Question, got, want *fleet.Answer) bool {
+	var v struct{ Hits []struct{ ID any } }
+	if got.Status != want.Status || json.Unmarshal(want.Body, &v) != nil {
+		return false
+	}
+	for _, d := range beyond(q, got, want) {
+		m := formattedAt.FindStringSubmatch(d)
+		if m == nil {
+			return false
+		}
+		if i, err := strconv.Atoi(m[1]); err != nil || i >= len(v.Hits) || v.Hits[i].ID != "nested-2" {
+			return false
+		}
+	}
+	return true
 }
 
 var facetsByCount = regexp.MustCompile(`^(results\[\d+\]\.|facetsByIndex\.[^.]+\.)?(facetDistribution|distribution)\.`)
@@ -122,12 +166,71 @@ var facetsByCount = regexp.MustCompile(`^(results\[\d+\]\.|facetsByIndex\.[^.]+\
 // facetTies are answers that show other values of a facet, which only happens where
 // values are cut off and the last ones are equally frequent.
 func facetTies(q corpus.Question, got, want *fleet.Answer) bool {
-	if !strings.Contains(q.Path+q.Body, "books-tuned") && !strings.Contains(q.Path+q.Body, "films-tuned") { // sortFacetValuesBy count
+	byCount := strings.Contains(q.Path+q.Body, "books-tuned") || strings.Contains(q.Path+q.Body, "films-tuned") // sortFacetValuesBy
+	for _, d := range beyond(q, got, want) {
+		if !byCount || !facetsByCount.MatchString(d) {
+			return false
+		}
+	}
+	var a, b any
+	if got.Status != want.Status || json.Unmarshal(got.Body, &a) != nil || json.Unmarshal(want.Body, &b) != nil {
 		return false
 	}
-	for _, d := range compare.JSON(got.Body, want.Body, nil, compare.Of(q.Body, slices.Concat(compare.Always, compare.Rounding))...) {
-		if !facetsByCount.MatchString(d) {
-			return false
+	return countsTie(a, b, strings.Contains(q.Body, `"mergeFacets"`))
+}
+
+// countsTie tells whether the facets in two answers have the same counts, and all
+// values that only one of them shows are among the least frequent ones. Merged facets
+// are cut once more, by the alphabet, so that a value may push out a more frequent
+// one: there only the counts of values that both show are compared.
+func countsTie(a, b any, merged bool) bool {
+	x, okA := a.(map[string]any)
+	y, okB := b.(map[string]any)
+	if listA, ok := a.([]any); ok {
+		listB, _ := b.([]any)
+		for i := range min(len(listA), len(listB)) {
+			if !countsTie(listA[i], listB[i], merged) {
+				return false
+			}
+		}
+		return len(listA) == len(listB)
+	}
+	if !okA || !okB {
+		return true // compared already
+	}
+	for name := range x {
+		if name != "facetDistribution" && name != "distribution" {
+			if !countsTie(x[name], y[name], merged) {
+				return false
+			}
+			continue
+		}
+		facetsA, _ := x[name].(map[string]any)
+		facetsB, _ := y[name].(map[string]any)
+		for facet := range facetsA {
+			countsA, _ := facetsA[facet].(map[string]any)
+			countsB, _ := facetsB[facet].(map[string]any)
+			if !sameButForTies(countsA, countsB, merged) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func sameButForTies(a, b map[string]any, merged bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	least := math.Inf(1)
+	for _, n := range b {
+		least = min(least, n.(float64))
+	}
+	for _, pair := range [2][2]map[string]any{{a, b}, {b, a}} {
+		for value, n := range pair[0] {
+			if other, both := pair[1][value]; both && other != n || !both && !merged && n != least {
+				return false
+			}
 		}
 	}
 	return true
@@ -215,6 +318,7 @@ func TestTheEmbeddedNodeAnswersAsARealOne(t *testing.T) {
 						switch o {
 						case known:
 							names[reasons[0]]++
+							t.Logf("%s\n\t%s", q, strings.Join(reasons[:min(len(reasons), 8)], "\n\t"))
 						case different:
 							t.Errorf("%s %s\n\t%d differences: %s", q.Feature, q, len(reasons), strings.Join(reasons[:min(len(reasons), 8)], "\n\t"))
 						}
