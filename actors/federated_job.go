@@ -23,6 +23,8 @@ type federatedJob struct {
 	judge    *replayJob       // asks for what only all queries together can be refused for; nil when nothing is
 	whole    []byte           // the client's body with the names that nodes know
 	metadata bool
+
+	performance bool // the client asked for `performanceDetails`
 }
 
 // federatedQuery is one query of it.
@@ -58,7 +60,10 @@ func (c *Cluster) newFederatedJob(body []byte, metadata bool) (job readJob, answ
 	if ms.Federation == nil {
 		return nil, nil, api.Internal("BUG: no federation in a federated search")
 	}
-	j := &federatedJob{metadata: metadata}
+	if ms.Federation.Personalize != nil {
+		return nil, nil, api.NewError(api.CodeNotSupported, "Miroir does not personalize federated searches: leave out `federation.personalize`.")
+	}
+	j := &federatedJob{metadata: metadata, performance: ms.Federation.ShowPerformanceDetails}
 	j.page(ms.Federation)
 	list, _ := rawjson.Get(body, "queries")
 	var unknown []int

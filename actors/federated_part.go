@@ -65,6 +65,9 @@ func (p *federatedPart) request(leg topology.Leg, alone bool) (*nodeclient.Reque
 		body = rawjson.AppendString(append(body, `,"facetsByIndex":{`...), p.iv.row.ID)
 		body = append(append(append(body, ':'), p.facets...), '}')
 	}
+	if j.performance {
+		body = append(body, `,"showPerformanceDetails":true`...)
+	}
 	body = append(body, `},"queries":[`...)
 	for i, q := range p.queries {
 		if i > 0 {

@@ -56,9 +56,6 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 	if r.metadataWanted() {
 		b = jsonMember(b, "metadata", fed.metadata)
 	}
-	if f.ShowPerformanceDetails {
-		b = jsonMember(b, "performanceDetails", map[string]string{"search": time.Since(started).String()})
-	}
 	if fed.semantic {
 		n := 0
 		for _, h := range hits {
@@ -67,6 +64,9 @@ func (r *request) federatedSearch(m *api.MultiSearch) (*reply, *api.Error) {
 			}
 		}
 		b = intMember(b, "semanticHitCount", n)
+	}
+	if f.ShowPerformanceDetails {
+		b = jsonMember(b, "performanceDetails", map[string]string{"search": time.Since(started).String()})
 	}
 	return &reply{status: http.StatusOK, raw: append(b, '}')}, nil
 }

@@ -345,6 +345,7 @@ func (m *merger) appendFederated(dst []byte, spec *FederatedSpec, hits []int32, 
 	if spec.SemanticHits {
 		out = appendInt(out, `,"semanticHitCount":`, semantic)
 	}
+	out = appendRaw(out, `,"performanceDetails":`, m.slowest())
 	return append(out, '}'), nil
 }
 

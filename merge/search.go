@@ -163,11 +163,22 @@ func (m *merger) pop() (*hit, error) {
 	return &m.hits[best.run[best.head-1]], nil
 }
 
+// slowest returns the performance details of the leg that took longest, nil when no leg has any.
+func (m *merger) slowest() (performance []byte) {
+	millis := int64(-1)
+	for i := range m.legs {
+		l := &m.legs[i]
+		if l.performance != nil && (l.millis > millis || l.millis == millis && bytes.Compare(l.performance, performance) < 0) {
+			millis, performance = l.millis, l.performance
+		}
+	}
+	return performance
+}
+
 // appendTail appends everything behind the list of hits, in the order of a real answer.
 func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error) {
 	var total, millis int64
-	var query, vector, performance []byte
-	slowest := int64(-1)
+	var query, vector []byte
 	for i := range m.legs {
 		l := &m.legs[i]
 		total += l.total
@@ -177,10 +188,6 @@ func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error
 		}
 		if vector == nil {
 			vector = l.queryVector
-		}
-		if l.performance != nil && (l.millis > slowest ||
-			l.millis == slowest && bytes.Compare(l.performance, performance) < 0) {
-			slowest, performance = l.millis, l.performance
 		}
 	}
 	if total = max(total-p.rejected, 0); spec.Total != nil {
@@ -209,7 +216,7 @@ func (m *merger) appendTail(out []byte, spec *SearchSpec, p page) ([]byte, error
 		out = rawjson.AppendString(append(out, `,"requestUid":`...), spec.RequestUID)
 	}
 	out = appendRaw(out, `,"metadata":`, spec.Metadata)
-	out = appendRaw(out, `,"performanceDetails":`, performance)
+	out = appendRaw(out, `,"performanceDetails":`, m.slowest())
 	if spec.SemanticHits {
 		out = appendInt(out, `,"semanticHitCount":`, p.semantic)
 	}
