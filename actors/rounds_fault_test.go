@@ -53,6 +53,35 @@ func TestReadsOfSeveralRoundsDoNotNoticeALostNode(t *testing.T) {
 	}
 }
 
+// One group is a single node that answers alone, the other is of two.
+func TestSimilarDocumentsOfUnequalGroups(t *testing.T) {
+	f := newFleet(t, 1, 3, 1, func(o *Options) { o.Nodes[1].Group, o.Nodes[2].Group = 1, 1 })
+	f.must(settingsOf("films", `{"filterableAttributes":["n"],"embedders":{"v":{"source":"userProvided","dimensions":2}}}`))
+	var docs []string
+	for i := range 20 {
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"n":%d,"_vectors":{"v":[1,%d]}}`, i, i, i))
+	}
+	f.must(adding("films", "["+strings.Join(docs, ",")+"]"))
+	for _, lost := range []bool{false, true} {
+		if lost {
+			f.nodes[0].Faults().Add(embedded.Fault{Path: "/indexes/*", Method: "POST", Status: 500})
+		}
+		calls := map[int]bool{}
+		for range 4 { // both groups are asked first
+			for body, want := range map[string]int{`"id":3,"filter":"n < 10"`: 9, `"id":3,"filter":"n > 9"`: 10, `"id":3`: 19} {
+				p, a := f.page(f.read(&messages.Similar{IndexUID: "films", Body: []byte(`{"embedder":"v",` + body + `}`)}))
+				if *p.EstimatedTotalHits != want || len(p.Hits) != want {
+					t.Errorf("lost %v, %s: %d calls, %s", lost, body, a.Nodes, a.Body)
+				}
+				calls[a.Nodes] = true
+			}
+		}
+		if len(calls) < 2 || calls[1] == lost {
+			t.Errorf("lost %v: reads of %v calls", lost, calls)
+		}
+	}
+}
+
 // A node may be lost after a page has been located, with nobody to stand in.
 func TestADeepPageWithoutTheNodeThatHoldsAPartOfIt(t *testing.T) {
 	for _, policy := range []string{"partial", "error"} {

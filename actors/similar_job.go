@@ -57,7 +57,7 @@ func (c *Cluster) newSimilarJob(iv *indexView, body []byte) readJob {
 	}
 	id, ok := q.ID.DocumentID()
 	j.q, j.id = q, id
-	j.shard = topology.ShardSetOf(iv.table.Shards(), topology.ShardOf([]byte(j.id), iv.table.Shards()))
+	j.shard = j.owning()
 	if _, known := iv.settings.Embedders[q.Embedder]; !ok || !known {
 		return j.replay()
 	}
@@ -72,6 +72,11 @@ func (c *Cluster) newSimilarJob(iv *indexView, body []byte) readJob {
 		j.shard = iv.table.All()
 	}
 	return j
+}
+
+// owning is the shard of the target.
+func (j *similarJob) owning() topology.ShardSet {
+	return topology.ShardSetOf(j.iv.table.Shards(), topology.ShardOf([]byte(j.id), j.iv.table.Shards()))
 }
 
 // member is the raw value of a body's member; nil when it is absent or null.
@@ -139,6 +144,11 @@ func (j *similarJob) join(in []gathered) (outcome, error) {
 		if _, ok := rawjson.Get(in[0].bodies[0], "hits"); ok {
 			return answered(j.strip(in[0].bodies[0]))
 		}
+	}
+	if j.whole && j.filter != nil { // other nodes were asked than was planned, and the filter was not
+		again := *j
+		again.whole, again.shard = false, again.owning()
+		return outcome{next: &again}, nil
 	}
 	for i, body := range in[0].bodies {
 		results, _ := rawjson.Get(body, "results")
