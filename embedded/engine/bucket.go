@@ -43,8 +43,8 @@ func (b *bucketSort) run(ctx context.Context, universe *roaring.Bitmap, first *r
 	b.universes[0] = universe.Clone()
 	b.rules[0].start(universe, first)
 	at := 0
-	for n := 0; len(b.hits) < max(b.length, b.enough); n++ {
-		if n&63 == 0 && ctx.Err() != nil {
+	for len(b.hits) < max(b.length, b.enough) {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if b.universes[at].IsEmpty() {
@@ -61,6 +61,9 @@ func (b *bucketSort) run(ctx context.Context, universe *roaring.Bitmap, first *r
 			continue
 		}
 		at = b.take(at, next)
+	}
+	if ctx.Err() != nil { // the last bucket may be cut short
+		return context.Cause(ctx)
 	}
 	return nil
 }

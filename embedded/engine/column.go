@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -97,7 +96,6 @@ func everywhere(uint16) bool { return true }
 
 // makeColumn visits documents for the places of words.
 func (c *core) makeColumn(docs, terms []uint32) *column {
-	workers := min(runtime.GOMAXPROCS(0), 4)
 	var table []bool
 	if len(terms) > fewTerms {
 		table = make([]bool, len(c.lex.words))
@@ -105,17 +103,12 @@ func (c *core) makeColumn(docs, terms []uint32) *column {
 			table[t] = true
 		}
 	}
-	parts := make([]column, workers)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			p := &parts[w]
-			for _, doc := range docs[len(docs)*w/workers : len(docs)*(w+1)/workers] {
-				p.add(doc, c.docs[doc], terms, table)
-			}
-		})
-	}
-	wg.Wait()
+	parts := make([]column, maxWorkers())
+	inParts(len(docs), len(parts), func(w, from, to int) {
+		for _, doc := range docs[from:to] {
+			parts[w].add(doc, c.docs[doc], terms, table)
+		}
+	})
 	out := &column{}
 	for i := range parts {
 		p := &parts[i]

@@ -3,9 +3,7 @@ package engine
 import (
 	"cmp"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -256,24 +254,22 @@ func (r *graphRule) set(out []uint8, docs, universe *roaring.Bitmap, cost uint8)
 func (r *graphRule) scan(steps map[step][]uint8, list []step) {
 	workers := 1
 	if len(r.docs) > 512 {
-		workers = min(runtime.GOMAXPROCS(0), 4)
+		workers = maxWorkers()
 	}
-	var wg sync.WaitGroup
-	for w := range workers {
-		from, to := len(r.docs)*w/workers, len(r.docs)*(w+1)/workers
-		wg.Go(func() {
-			s := newScorer(r.m)
-			for i := from; i < to; i++ {
-				s.load(r.m.c.docs[r.docs[i]])
-				for _, st := range list {
-					if cost := r.inDocument(s, st); cost < unmatched {
-						steps[st][i] = uint8(cost)
-					}
+	inParts(len(r.docs), workers, func(_, from, to int) {
+		s := newScorer(r.m)
+		for i := from; i < to; i++ {
+			if i&7 == 0 && r.m.stopped() {
+				return
+			}
+			s.load(r.m.c.docs[r.docs[i]])
+			for _, st := range list {
+				if cost := r.inDocument(s, st); cost < unmatched {
+					steps[st][i] = uint8(cost)
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 }
 
 // inDocument is the cost of a step in the document the scorer has loaded.

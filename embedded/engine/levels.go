@@ -14,11 +14,14 @@ type matcher struct {
 	phrases map[*phrase]*roaring.Bitmap
 	// pairs are documents with two words in one attribute; see attributeProximity.
 	pairs map[pairKey]*roaring.Bitmap
+	// stopped tells whether nobody waits for the search any more; what is found then is
+	// thrown away.
+	stopped func() bool
 }
 
 func (c *core) newMatcher(g *graph, attrs attrSet) *matcher {
 	m := &matcher{c: c, g: g, attrs: attrs, cache: map[subset]*roaring.Bitmap{}, phrases: map[*phrase]*roaring.Bitmap{},
-		pairs: map[pairKey]*roaring.Bitmap{}}
+		pairs: map[pairKey]*roaring.Bitmap{}, stopped: func() bool { return false }}
 	for i := range g.nodes {
 		m.resolve(uint8(i))
 	}

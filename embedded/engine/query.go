@@ -501,11 +501,15 @@ func (d *document) has(term uint32, attrs attrSet) bool {
 
 // together tells whether two terms are in one attribute.
 func (d *document) together(a, b uint32) bool {
-	for _, o := range d.of(a) {
-		for _, p := range d.of(b) {
-			if o.attr == p.attr {
-				return true
-			}
+	as, bs := d.of(a), d.of(b)
+	for len(as) > 0 && len(bs) > 0 {
+		switch {
+		case as[0].attr == bs[0].attr:
+			return true
+		case as[0].attr < bs[0].attr:
+			as = as[1:]
+		default:
+			bs = bs[1:]
 		}
 	}
 	return false

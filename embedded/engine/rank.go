@@ -1,6 +1,9 @@
 package engine
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // maxNear is the distance from which two words count as not near at all.
 const maxNear = 4
@@ -180,33 +183,39 @@ func (s *scorer) matches(sub subset) bool {
 	return false
 }
 
-// near is the cost of the nearest pair of places of two neighbours.
+// near is the cost of the nearest pair of places of two neighbours. Both are walked once,
+// in order: a long document has many places of a common word.
 func (s *scorer) near(left, right subset) int {
+	as, bs := s.inOrder(left.node), s.inOrder(right.node)
+	if s.m.c.cfg.ProximityByAttribute {
+		return nearByAttribute(as, bs, left, right)
+	}
 	best := maxNear - 1
 	byPrefix := s.m.g.nodes[right.node].cached
-	for i := range s.places[left.node] {
-		a := &s.places[left.node][i]
+	from := 0
+	for i := range as {
+		a := &as[i]
 		if !a.last || !left.allows(a) {
 			continue
 		}
-		for j := range s.places[right.node] {
-			b := &s.places[right.node][j]
-			if a.attr != b.attr || !b.first || b.headless || !right.allows(b) {
+		for from < len(bs) && bs[from].at()+maxNear <= a.at() {
+			from++
+		}
+		for j := from; j < len(bs) && bs[j].at() <= a.at()+maxNear; j++ {
+			b := &bs[j]
+			if a.attr != b.attr || !b.begins(right) {
 				continue
-			}
-			if s.m.c.cfg.ProximityByAttribute {
-				return 0
 			}
 			d := int(b.pos) - int(a.pos)
 			switch {
 			case d > 0:
 				d--
-			case a.phrase || b.phrase || b.pos >= a.pos:
+			case a.phrase || b.phrase || d == 0:
 				continue
 			case byPrefix && b.level == 0 && !b.typed:
 				continue // words that only begin like it do not count backwards
 			default:
-				d = int(a.pos) - int(b.pos)
+				d = -d
 			}
 			if d < best {
 				if best = d; best == 0 {
@@ -216,6 +225,41 @@ func (s *scorer) near(left, right subset) int {
 		}
 	}
 	return best
+}
+
+// nearByAttribute takes all words of an attribute for near.
+func nearByAttribute(as, bs []place, left, right subset) int {
+	j := 0
+	for i := range as {
+		a := &as[i]
+		if !a.last || !left.allows(a) {
+			continue
+		}
+		for j < len(bs) && (bs[j].attr < a.attr || !bs[j].begins(right)) {
+			j++
+		}
+		if j < len(bs) && bs[j].attr == a.attr {
+			return 0
+		}
+	}
+	return maxNear - 1
+}
+
+// begins tells whether the right one of two neighbours begins at a place.
+func (p *place) begins(sub subset) bool { return p.first && !p.headless && sub.allows(p) }
+
+// at is attribute and position in one number.
+func (p *place) at() int { return int(p.attr)<<16 | int(p.pos) }
+
+// inOrder are the places of a node by attribute and position. Those of a single word
+// are in order as they are.
+func (s *scorer) inOrder(node uint8) []place {
+	list := s.places[node]
+	byPlace := func(a, b place) int { return a.at() - b.at() }
+	if !slices.IsSortedFunc(list, byPlace) {
+		slices.SortFunc(list, byPlace)
+	}
+	return list
 }
 
 // attributeRank is the rank of the best attribute a node is found in.

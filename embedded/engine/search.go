@@ -203,6 +203,9 @@ func (s *search) hits(ctx context.Context, p page) (*outcome, error) {
 // order runs one kind of search.
 func (s *search) order(ctx context.Context, p page, kind queryKind) (*outcome, error) {
 	first := s.match(kind)
+	if s.m != nil {
+		s.m.stopped = func() bool { return ctx.Err() != nil }
+	}
 	b := &bucketSort{c: s.c, rules: s.sorters(), threshold: s.q.RankingScoreThreshold, length: p.from + p.length}
 	if p.exhaustive && b.threshold != nil {
 		b.enough = s.c.cfg.MaxTotalHits
