@@ -34,6 +34,7 @@ func ScoreValues(scores []RuleScore, weight float64) []ScoreValue {
 }
 
 // Facets counts the values of facets over candidates, which are those of a Result of the same index, or several joined.
+// Documents that have gone since then are not counted.
 func (x *Index) Facets(patterns []string, candidates *roaring.Bitmap) (FacetDistribution, map[string]FacetStats, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -41,7 +42,7 @@ func (x *Index) Facets(patterns []string, candidates *roaring.Bitmap) (FacetDist
 	if err != nil {
 		return nil, nil, err
 	}
-	dist, stats := x.core.distribution(fields, candidates)
+	dist, stats := x.core.distribution(fields, roaring.And(candidates, x.core.live))
 	return dist, stats, nil
 }
 

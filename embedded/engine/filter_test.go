@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"errors"
 	"strings"
 	"testing"
@@ -150,5 +151,26 @@ func TestFacetsCountCandidates(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestFacetsLeaveOutWhatHasGone counts over documents found before some were deleted.
+func TestFacetsLeaveOutWhatHasGone(t *testing.T) {
+	var docs []string
+	for i := range 600 { // many values: counted document by document
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"tag":"t%d"}`, i, i))
+	}
+	x := newIndex(t, func(s *Settings) {
+		s.FilterableAttributes = []FilterableRule{{Patterns: []string{"tag"}, Equality: true}}
+		s.MaxValuesPerFacet = 1000
+	}, docs...)
+	r := find(t, x, NewQuery(""))
+	apply(t, x, Op{Kind: OpDelete, ID: "3"}, Op{Kind: OpDelete, ID: "7"})
+	dist, _, err := x.Facets([]string{"tag"}, r.Candidates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(dist[0].Values); n != 598 {
+		t.Errorf("%d values are left, want 598", n)
 	}
 }
