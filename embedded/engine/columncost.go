@@ -8,19 +8,19 @@ import (
 
 // fromLists fills in what a step costs each document from lists of documents or a
 // column of places, and tells whether it could.
-func (r *graphRule) fromLists(st step, out []uint8, universe *roaring.Bitmap) bool {
+func (r *graphRule) fromLists(st step, out []uint16, universe *roaring.Bitmap) bool {
 	if r.kind == RuleWordPosition {
 		return !r.m.hasPhrases(st.right) && r.positionInColumn(st.right, out)
 	}
 	sets := r.listed(st, len(r.docs))
 	for _, set := range slices.Backward(sets) {
-		r.set(out, set.docs, universe, uint8(set.cost))
+		r.set(out, set.docs, universe, uint16(min(set.cost, dearest)))
 	}
 	return sets != nil
 }
 
 // positionInColumn finds how far a node is from where it stands in the query.
-func (r *graphRule) positionInColumn(s subset, out []uint8) bool {
+func (r *graphRule) positionInColumn(s subset, out []uint16) bool {
 	col := r.m.column(s, len(r.docs))
 	if col == nil {
 		return false
@@ -29,7 +29,7 @@ func (r *graphRule) positionInColumn(s subset, out []uint8) bool {
 	cur := cursor{c: col}
 	for i, doc := range r.docs {
 		for _, p := range cur.places(doc) {
-			out[i] = min(out[i], uint8(n.positionCost(int(p&0xffff))))
+			out[i] = min(out[i], uint16(n.positionCost(int(p&0xffff))))
 		}
 	}
 	return true

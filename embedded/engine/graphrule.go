@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -137,14 +138,14 @@ func stepOf(p route, i int) step {
 // measure finds the cost of every document and the reading it counts for.
 func (r *graphRule) measure(universe *roaring.Bitmap) {
 	r.measured, r.docs = true, universe.ToArray()
-	steps := map[step][]uint8{}
+	steps := map[step][]uint16{}
 	for _, p := range r.routes.list {
 		for i := range p {
 			steps[r.stepOf(p, i)] = nil
 		}
 	}
 	r.costs(steps, universe)
-	by := make([][][]uint8, len(r.routes.list)) // by reading and step
+	by := make([][][]uint16, len(r.routes.list)) // by reading and step
 	for n, p := range r.routes.list {
 		for i := range p {
 			by[n] = append(by[n], steps[r.stepOf(p, i)])
@@ -166,7 +167,7 @@ func (r *graphRule) measure(universe *roaring.Bitmap) {
 		c := chosen{route: at}
 		if r.kind == RuleTypo || r.kind == RuleExactness {
 			for _, costs := range by[at] {
-				c.add(costs[i])
+				c.add(uint8(costs[i]))
 			}
 		}
 		g.add(doc, c)
@@ -189,7 +190,7 @@ func (g *costGroup) add(doc uint32, by chosen) {
 
 // cheapest is the least cost of the i-th document and the first reading that has
 // it, -1 for none.
-func cheapest(by [][][]uint8, i int) (best, at int) {
+func cheapest(by [][][]uint16, i int) (best, at int) {
 	best, at = noCost, -1
 	for n, steps := range by {
 		sum := 0
@@ -215,13 +216,17 @@ func (r *graphRule) stepOf(p route, i int) step {
 	return stepOf(p, i)
 }
 
-// unmatched marks documents that a step does not match.
-const unmatched = 255
+// unmatched marks documents that a step does not match. What costs as much or more
+// costs dearest, the most that a step is told to cost.
+const (
+	unmatched = math.MaxUint16
+	dearest   = unmatched - 1
+)
 
 // costs fills in, for every step, what it costs each document.
-func (r *graphRule) costs(steps map[step][]uint8, universe *roaring.Bitmap) {
+func (r *graphRule) costs(steps map[step][]uint16, universe *roaring.Bitmap) {
 	for s := range steps {
-		out := make([]uint8, len(r.docs))
+		out := make([]uint16, len(r.docs))
 		for i := range out {
 			out[i] = unmatched
 		}
@@ -239,7 +244,7 @@ func (r *graphRule) costs(steps map[step][]uint8, universe *roaring.Bitmap) {
 }
 
 // set gives a cost to the documents of a set.
-func (r *graphRule) set(out []uint8, docs, universe *roaring.Bitmap, cost uint8) {
+func (r *graphRule) set(out []uint16, docs, universe *roaring.Bitmap, cost uint16) {
 	i := 0
 	roaring.And(docs, universe).Iterate(func(doc uint32) bool {
 		for r.docs[i] < doc {
@@ -251,7 +256,7 @@ func (r *graphRule) set(out []uint8, docs, universe *roaring.Bitmap, cost uint8)
 }
 
 // scan looks into every document for what some of the steps cost there.
-func (r *graphRule) scan(steps map[step][]uint8, list []step) {
+func (r *graphRule) scan(steps map[step][]uint16, list []step) {
 	workers := 1
 	if len(r.docs) > 512 {
 		workers = maxWorkers()
@@ -265,7 +270,7 @@ func (r *graphRule) scan(steps map[step][]uint8, list []step) {
 			s.load(r.m.c.docs[r.docs[i]])
 			for _, st := range list {
 				if cost := r.inDocument(s, st); cost < unmatched {
-					steps[st][i] = uint8(cost)
+					steps[st][i] = uint16(cost)
 				}
 			}
 		}

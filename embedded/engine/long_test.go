@@ -118,3 +118,26 @@ func TestAPanicOfAWorkerIsOneOfTheCaller(t *testing.T) {
 	})
 	t.Error("no panic")
 }
+
+// TestManyAttributesRankAll has words in attributes behind the 255th, joined words too.
+func TestManyAttributesRankAll(t *testing.T) {
+	var docs []string
+	for i, field := range []int{0, 254, 255, 290} {
+		docs = append(docs, fmt.Sprintf(`{"id":%d,"f%d":"winter garden"}`, i+1, field))
+	}
+	docs = append(docs, `{"id":5,"f290":"wintergarden"}`, `{"id":6,"f90":"wintergarden"}`)
+	x := newIndex(t, func(s *Settings) {
+		s.SearchableAttributes = nil
+		for i := range 300 {
+			s.SearchableAttributes = append(s.SearchableAttributes, fmt.Sprintf("f%d", i))
+		}
+		s.RankingRules = []string{"attribute"}
+	}, docs...)
+	for _, least := range []int{columnDocs, 0} { // visiting documents, and from lists
+		x.core.columns.least = least
+		r := find(t, x, NewQuery("winter garden"))
+		if got := ids(r); got != "1 6 2 3 4 5" || r.Total != 6 {
+			t.Errorf("found %s of %d", got, r.Total)
+		}
+	}
+}

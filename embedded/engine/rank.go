@@ -267,7 +267,7 @@ func (s *scorer) attributeRank(sub subset) int {
 	best := unmatched
 	for i := range s.places[sub.node] {
 		if p := &s.places[sub.node][i]; p.first && !p.outside && sub.allows(p) {
-			best = min(best, s.m.c.fields.attrs[p.attr].weight*s.m.g.nodes[sub.node].slots())
+			best = min(best, dearest, s.m.c.fields.attrs[p.attr].weight*s.m.g.nodes[sub.node].slots())
 		}
 	}
 	return best
