@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"bytes"
+	"bufio"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -50,16 +50,18 @@ func decoder(encoding string, in io.Reader) (io.Reader, error) {
 	}
 }
 
-// inflate reads deflate with or without the zlib wrapper: clients send both under this name.
+// inflate reads deflate with or without the zlib wrapper: clients send both under this name. It reads no more of the body
+// than its reader asks for.
 func inflate(in io.Reader) (io.Reader, error) {
-	data, err := io.ReadAll(in)
-	if err != nil {
+	b := bufio.NewReader(in)
+	head, err := b.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if z, err := zlib.NewReader(bytes.NewReader(data)); err == nil {
-		return z, nil
+	if len(head) == 2 && head[0]&0x0f == 8 && head[0]>>4 <= 7 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+		return zlib.NewReader(b)
 	}
-	return flate.NewReader(bytes.NewReader(data)), nil
+	return flate.NewReader(b), nil
 }
 
 // mediaType is the type of the body without parameters; empty when there is no header.

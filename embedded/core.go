@@ -119,6 +119,8 @@ func (c *core) start() {
 	c.paused, c.stopping = false, false
 	c.quit, c.done = make(chan struct{}), make(chan struct{})
 	c.outside = newOutside()
+	o := c.outside
+	c.notifying.Go(func() { c.tell(o) })
 	quit, done := c.quit, c.done // the loop may begin after a stop and another start
 	c.mu.Unlock()
 	if c.store != nil {

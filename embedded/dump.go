@@ -246,6 +246,12 @@ func (c *core) importInstance(files map[string][]byte) error {
 		}
 	}
 	c.webhooks = hooks.Webhooks
+	maps.DeleteFunc(c.webhooks, func(_ string, w *webhook) bool { return w == nil })
+	for _, w := range c.webhooks {
+		if w.Headers == nil {
+			w.Headers = make(map[string]string)
+		}
+	}
 	if c.features == nil {
 		c.features = make(map[string]bool)
 	}
@@ -275,13 +281,19 @@ func (c *core) importInstance(files map[string][]byte) error {
 			return err
 		}
 	}
-	for key, v := range map[string]any{string(metaFeatures): c.features, string(metaWebhooks): c.webhooks, string(metaNetwork): c.network} {
-		if err := c.remember([]byte(key), func() any { return v }); err != nil {
-			return err
-		}
+	if err := remember(c, metaFeatures, &c.features, same[map[string]bool]); err != nil {
+		return err
+	}
+	if err := remember(c, metaWebhooks, &c.webhooks, same[map[string]*webhook]); err != nil {
+		return err
+	}
+	if err := remember(c, metaNetwork, &c.network, same[network]); err != nil {
+		return err
 	}
 	return nil
 }
+
+func same[T any](old T) T { return old }
 
 func (ch *change) importIndex(uid string, files map[string][]byte) error {
 	base := "indexes/" + uid + "/"

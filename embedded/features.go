@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/miroir-search/miroir/api"
@@ -78,13 +79,15 @@ func patchFeatures(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	c := r.core
-	err := c.remember(metaFeatures, func() any {
+	err := remember(c, metaFeatures, &c.features, func(old map[string]bool) map[string]bool {
+		next := make(map[string]bool, len(changes))
+		maps.Copy(next, old)
 		for key, on := range changes {
 			if on != nil {
-				c.features[key] = *on
+				next[key] = *on
 			}
 		}
-		return c.features
+		return next
 	})
 	if err != nil {
 		return nil, err

@@ -16,16 +16,26 @@ import (
 	"github.com/miroir-search/miroir/api"
 )
 
+// waitingNews is how many batches may wait for their webhooks.
+const waitingNews = 64
+
+// news is what a batch has to tell the webhooks that there were when it ended.
+type news struct {
+	hooks map[string]*webhook
+	lines []byte
+}
+
 // outside is how a node calls others: webhooks and exports. Its calls end when the node stops.
 type outside struct {
 	client *http.Client
+	news   chan news
 	ctx    context.Context //nolint:containedctx // of the node's life, not of one call
 	cancel context.CancelFunc
 }
 
 func newOutside() outside {
 	ctx, cancel := context.WithCancel(context.Background())
-	return outside{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}, ctx, cancel}
+	return outside{&http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}, make(chan news, waitingNews), ctx, cancel}
 }
 
 func (o outside) close() {
@@ -60,7 +70,8 @@ func (o outside) post(method, to string, headers map[string]string, body []byte)
 	return res.StatusCode, data, err
 }
 
-// notify tells the webhooks about the tasks that a batch finished, one task a line. Nobody waits for it.
+// notify tells the webhooks about the tasks that a batch finished, one task a line. Nobody waits for it: when
+// the webhooks are so slow that too many batches wait for them already, this one is dropped.
 func (c *core) notify(finished []*record) {
 	hooks := c.webhooksByUUID()
 	if len(hooks) == 0 {
@@ -75,15 +86,30 @@ func (c *core) notify(finished []*record) {
 		}
 		lines.Write(append(data, '\n'))
 	}
-	c.notifying.Go(func() {
-		for _, id := range slices.Sorted(maps.Keys(hooks)) {
-			headers := maps.Clone(hooks[id].Headers)
-			headers["Content-Type"] = api.ContentTypeNDJSON
-			if _, _, err := c.outside.post(http.MethodPost, hooks[id].URL, headers, lines.Bytes()); err != nil {
-				c.opt.Logger.WithError(err).WithField("webhook", id).Warn("embedded node cannot reach a webhook")
+	select {
+	case c.outside.news <- news{hooks, lines.Bytes()}:
+	default:
+		c.opt.Logger.WithField("tasks", len(finished)).Warn("embedded node drops what its webhooks are too slow to hear")
+	}
+}
+
+// tell sends news to the webhooks, one after the other and in order, until the node stops.
+func (c *core) tell(o outside) {
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case n := <-o.news:
+			for _, id := range slices.Sorted(maps.Keys(n.hooks)) {
+				headers := map[string]string{}
+				maps.Copy(headers, n.hooks[id].Headers)
+				headers["Content-Type"] = api.ContentTypeNDJSON
+				if _, _, err := o.post(http.MethodPost, n.hooks[id].URL, headers, n.lines); err != nil {
+					c.opt.Logger.WithError(err).WithField("webhook", id).Warn("embedded node cannot reach a webhook")
+				}
 			}
 		}
-	})
+	}
 }
 
 // badURL returns why a text is no absolute URL, in the words of the real server, or "".

@@ -1,13 +1,18 @@
 package embedded_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+
+	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/miroir-search/miroir/embedded"
 )
@@ -54,6 +59,108 @@ func TestWebhooksHearOfFinishedTasks(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &task); err != nil || task.UID != i || task.Status != "succeeded" {
 			t.Errorf("line %d is %s: %v", i, line, err)
 		}
+	}
+}
+
+// A webhook that never answers costs a bounded amount, and the node ends without waiting for it.
+func TestASlowWebhookPilesUpNothing(t *testing.T) {
+	release, heard := make(chan struct{}), make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+		<-release
+	}))
+	defer server.Close()
+	defer close(release)
+	log, hook := logtest.NewNullLogger()
+	c := start(t, embedded.Options{Logger: log})
+	c.want("POST", "/webhooks", `{"url":"`+server.URL+`"}`, 201, "")
+	c.task("POST", "/indexes", `{"uid":"a"}`)
+	<-heard
+	before := runtime.NumGoroutine()
+	for range 100 {
+		c.task("DELETE", "/indexes/none", "")
+	}
+	if more := runtime.NumGoroutine() - before; more > 10 {
+		t.Errorf("%d goroutines more than before", more)
+	}
+	dropped := 0
+	for _, e := range hook.AllEntries() {
+		if strings.Contains(e.Message, "drops") {
+			dropped++
+		}
+	}
+	if dropped != 100-64 {
+		t.Errorf("%d batches were dropped, want 36", dropped)
+	}
+	c.node.Stop()
+}
+
+func TestRefusalsWithTheirFeaturesOn(t *testing.T) {
+	c := start(t, embedded.Options{})
+	c.task("PATCH", "/indexes/a/settings", `{"embedders":{"e":{"source":"userProvided","dimensions":2}}}`)
+	for path, body := range map[string]string{"search": `{"hybrid":{"embedder":"e"},"media":{"a":1}}`, "search ": `{"useNetwork":true}`,
+		"documents/fetch": `{"useNetwork":true}`} {
+		path = "/indexes/a/" + strings.TrimSpace(path)
+		c.want("PATCH", "/experimental-features", `{"multimodal":false,"network":false}`, 200, "")
+		if code, answer := c.send("POST", path, body); code != 400 || !strings.Contains(answer, `"feature_not_enabled"`) {
+			t.Errorf("%s %s with the feature off: %d %s", path, body, code, answer)
+		}
+		c.want("PATCH", "/experimental-features", `{"multimodal":true,"network":true}`, 200, "")
+		if code, answer := c.send("POST", path, body); code != 501 || !strings.Contains(answer, `"miroir_not_supported"`) {
+			t.Errorf("%s %s with the feature on: %d %s", path, body, code, answer)
+		}
+	}
+}
+
+// What could not be written is not in force.
+func TestWhatTheStoreRefusesIsNotInForce(t *testing.T) {
+	c := start(t, embedded.Options{Dir: t.TempDir()})
+	c.want("PATCH", "/experimental-features", `{"chatCompletions":true,"network":true}`, 200, "")
+	c.node.PauseTasks()
+	for _, q := range [][4]string{
+		{"PATCH", "/experimental-features", `{"metrics":true}`, "/experimental-features"},
+		{"POST", "/webhooks", `{"url":"https://a.example"}`, "/webhooks"},
+		{"PATCH", "/chats/a/settings", `{"source":"mistral"}`, "/chats"},
+		{"PATCH", "/network", `{"self":"me"}`, "/network"},
+	} {
+		_, before := c.send("GET", q[3], "")
+		embedded.FailStore(c.node, 1)
+		c.want(q[0], q[1], q[2], 500, "")
+		c.want("GET", q[3], "", 200, before)
+		if code, body := c.send(q[0], q[1], q[2]); code >= 300 {
+			t.Errorf("%s %s when the store works again: %d %s", q[0], q[1], code, body)
+		}
+	}
+}
+
+type counting struct {
+	io.Reader
+	read int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+func TestNoMoreOfABodyIsReadThanItsLimit(t *testing.T) {
+	var packed bytes.Buffer
+	z, _ := flate.NewWriter(&packed, flate.NoCompression)
+	_, _ = z.Write(bytes.Repeat([]byte(" "), 10<<20))
+	_ = z.Close()
+	c := start(t, embedded.Options{MaxPayload: 1 << 20})
+	body := &counting{Reader: &packed}
+	req := httptest.NewRequestWithContext(t.Context(), "POST", "/indexes/a/search", body)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Encoding", "deflate")
+	rec := httptest.NewRecorder()
+	c.node.Handler().ServeHTTP(rec, req)
+	if rec.Code != 413 || body.read > 2<<20 {
+		t.Errorf("%d after %d bytes", rec.Code, body.read)
 	}
 }
 

@@ -230,19 +230,24 @@ func (c *core) loadTasks(tx *bolt.Tx) error {
 	})
 }
 
-// remember changes what is kept beside the indexes: change runs under c.mu and returns what to write under the key.
-func (c *core) remember(key []byte, change func() any) *api.Error {
+// remember changes what is kept beside the indexes: change returns what takes the place of *kept, without touching it. It
+// is in force once it is written.
+func remember[T any](c *core, key []byte, kept *T, change func(old T) T) *api.Error {
 	c.remembering.Lock()
 	defer c.remembering.Unlock()
-	c.mu.Lock()
-	data, err := json.Marshal(change())
-	c.mu.Unlock() // before the transaction: tasks take the two in the other order
+	c.mu.RLock()
+	next := change(*kept)
+	c.mu.RUnlock() // before the transaction: tasks take the two in the other order
+	data, err := json.Marshal(next)
 	if err == nil && c.store != nil {
-		err = c.store.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, data) })
+		err = c.store.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(key, data) })
 	}
 	if err != nil {
 		return api.Internal(fmt.Sprintf("write %s: %v", key, err))
 	}
+	c.mu.Lock()
+	*kept = next
+	c.mu.Unlock()
 	return nil
 }
 

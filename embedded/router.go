@@ -89,13 +89,13 @@ func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	match, params, known := c.find(r)
 	switch {
 	case match == nil && r.Method == http.MethodOptions:
-		w.WriteHeader(http.StatusOK)
+		c.writeStatus(w, r, http.StatusOK)
 		return
 	case match == nil && known:
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		c.writeStatus(w, r, http.StatusMethodNotAllowed)
 		return
 	case match == nil:
-		w.WriteHeader(http.StatusNotFound)
+		c.writeStatus(w, r, http.StatusNotFound)
 		return
 	}
 	req := &request{Request: r, core: c, params: params}
@@ -175,7 +175,7 @@ func (c *core) writeReply(w http.ResponseWriter, r *http.Request, out *reply) {
 	case out.stream != nil:
 		out.stream(w, r)
 	case out.raw == nil && out.body == nil:
-		w.WriteHeader(out.status)
+		c.writeStatus(w, r, out.status)
 	case out.raw == nil:
 		c.writeJSON(w, r, out.status, out.body)
 	case out.contentType == "":
@@ -199,6 +199,12 @@ func (c *core) writeError(w http.ResponseWriter, r *http.Request, e *api.Error) 
 		w.Header().Set("Retry-After", "10")
 	}
 	c.writeJSON(w, r, e.Status(), e)
+}
+
+// writeStatus answers without a body.
+func (c *core) writeStatus(w http.ResponseWriter, r *http.Request, status int) {
+	w.WriteHeader(status)
+	c.logs.write(c, r.Method, r.URL.Path, status)
 }
 
 // write sends a whole answer, in the coding that the client asked for.

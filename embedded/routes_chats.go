@@ -70,15 +70,14 @@ func (c *core) chat(uid string) *chatSettings {
 
 // putChat keeps the settings of a workspace, or forgets them when s is nil.
 func (c *core) putChat(uid string, s *chatSettings) *api.Error {
-	return c.remember(metaChats, func() any {
-		if c.chats == nil {
-			c.chats = make(map[string]*chatSettings)
-		}
-		c.chats[uid] = s
+	return remember(c, metaChats, &c.chats, func(old map[string]*chatSettings) map[string]*chatSettings {
+		next := make(map[string]*chatSettings, len(old)+1)
+		maps.Copy(next, old)
+		next[uid] = s
 		if s == nil {
-			delete(c.chats, uid)
+			delete(next, uid)
 		}
-		return c.chats
+		return next
 	})
 }
 

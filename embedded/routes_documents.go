@@ -68,7 +68,7 @@ func (r *request) browse(q *api.BrowseQuery, proxied bool) (*reply, *api.Error) 
 		return nil, err
 	}
 	if q.UseNetwork != nil && *q.UseNetwork {
-		return nil, networkNotEnabled("passing `useNetwork` in a search query")
+		return nil, r.core.refuseNetwork()
 	}
 	if err := r.core.checkFilter(q.Filter); err != nil {
 		return nil, documentError(err)

@@ -146,6 +146,10 @@ func getStats(r *request) (*reply, *api.Error) {
 	return ok(out)
 }
 
-func networkNotEnabled(action string) *api.Error {
-	return api.FeatureNotEnabled(action, "network", "https://github.com/orgs/meilisearch/discussions/805")
+// refuseNetwork is the error of searching with useNetwork.
+func (c *core) refuseNetwork() *api.Error {
+	if err := c.require("network", "passing `useNetwork` in a search query"); err != nil {
+		return err
+	}
+	return api.NewError(api.CodeNotSupported, "an embedded node does not search with `useNetwork`")
 }

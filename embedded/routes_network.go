@@ -141,10 +141,7 @@ func patchNetwork(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.core.remember(metaNetwork, func() any {
-		r.core.network = *next
-		return next
-	})
+	err = remember(r.core, metaNetwork, &r.core.network, func(network) network { return *next })
 	if err != nil {
 		return nil, err
 	}

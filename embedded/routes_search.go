@@ -125,7 +125,7 @@ func (c *core) engineQuery(q *api.SearchQuery) (*engine.Query, *api.Error) {
 		return nil, err
 	}
 	if q.UseNetwork != nil && *q.UseNetwork {
-		return nil, networkNotEnabled("passing `useNetwork` in a search query")
+		return nil, c.refuseNetwork()
 	}
 	if q.Personalize != nil {
 		return nil, api.FeatureNotEnabled("reranking search results", "personalization",

@@ -209,8 +209,8 @@ func createWebhook(r *request) (*reply, *api.Error) {
 
 // putWebhook keeps a webhook, or forgets it when w is nil.
 func (c *core) putWebhook(id string, w *webhook) *api.Error {
-	return c.remember(metaWebhooks, func() any {
-		all := maps.Clone(c.webhooks)
+	return remember(c, metaWebhooks, &c.webhooks, func(old map[string]*webhook) map[string]*webhook {
+		all := maps.Clone(old)
 		if all == nil {
 			all = make(map[string]*webhook)
 		}
@@ -218,7 +218,6 @@ func (c *core) putWebhook(id string, w *webhook) *api.Error {
 		if w == nil {
 			delete(all, id)
 		}
-		c.webhooks = all
 		return all
 	})
 }
@@ -255,9 +254,9 @@ func patchWebhook(r *request) (*reply, *api.Error) {
 	if n.url.IsNull() {
 		return nil, missingWebhookURL(id)
 	}
-	w := &webhook{URL: n.url.Or(api.Some(old.URL)).Value(), Headers: maps.Clone(old.Headers)}
-	if n.headers.IsNull() {
-		w.Headers = make(map[string]string)
+	w := &webhook{URL: n.url.Or(api.Some(old.URL)).Value(), Headers: make(map[string]string)}
+	if !n.headers.IsNull() {
+		maps.Copy(w.Headers, old.Headers)
 	}
 	for name, value := range n.headers.Value() {
 		if text, set := value.Get(); set {

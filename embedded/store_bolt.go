@@ -27,7 +27,7 @@ var (
 // store is the file behind a node with a directory. Concurrent submissions share one fsync.
 type store struct {
 	db *bolt.DB
-	// update writes what a group of tasks did; tests replace it to see a store fail.
+	// update writes what a group of tasks did, and what is kept beside the indexes; tests replace it to see a store fail.
 	update func(func(tx *bolt.Tx) error) error
 
 	mu      sync.Mutex
