@@ -278,8 +278,29 @@ func (j *federatedJob) askJudge(c *Cluster, unknown []int) (readJob, *api.Error)
 	if len(all) == 0 || !slices.ContainsFunc(j.queries, misplaced) {
 		return nil, j.notFound(unknown)
 	}
-	iv := all[0]
-	return &replayJob{iv: iv, shard: topology.ShardSetOf(iv.table.Shards(), 0), req: jsonCall(http.MethodPost, "/multi-search", j.whole), shown: onlyRefused}, nil
+	iv := all[0] // any will do: the client may not be told of it
+	judge := &replayJob{iv: iv, shard: topology.ShardSetOf(iv.table.Shards(), 0), req: jsonCall(http.MethodPost, "/multi-search", j.whole), shown: onlyRefused}
+	return &federatedJudge{judge, j.notFound(unknown)}, nil
+}
+
+// federatedJudge asks what else is wrong with a search of indexes that are not
+// there.
+type federatedJudge struct {
+	*replayJob
+	otherwise *api.Error // when nothing is
+}
+
+func (j *federatedJudge) lost(*indexView) *api.Error { return j.otherwise }
+
+// lost is for an index that was deleted meanwhile.
+func (j *federatedJob) lost(iv *indexView) *api.Error {
+	var of []int
+	for i, q := range j.queries {
+		if q.iv == iv {
+			of = append(of, i)
+		}
+	}
+	return j.notFound(of)
 }
 
 // onlyRefused is for a search that a node was sure to refuse.

@@ -45,9 +45,8 @@ type readCoordinator struct {
 	lacking  topology.ShardSet
 	calls    int
 	lastErr  error
-	gone     *indexView // the index that lastErr is about
-	late     bool       // the deadline has passed
-	mixed    bool       // the nodes asked have applied different settings
+	late     bool // the deadline has passed
+	mixed    bool // the nodes asked have applied different settings
 	answered bool
 
 	// A refusal, and the call that asks for its words.

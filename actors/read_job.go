@@ -53,6 +53,11 @@ type outcome struct {
 // answered is the outcome of a last round.
 func answered(body []byte, err error) (outcome, error) { return outcome{body: body}, err }
 
+// losing is a job with words of its own for an index that is gone.
+type losing interface {
+	lost(iv *indexView) *api.Error
+}
+
 // replayJob asks one node what the client asked: a refusal is expected, and
 // its words are the answer. Should the node not refuse, shown turns its answer
 // into the client's.

@@ -19,6 +19,7 @@ type readPart struct {
 	missing topology.ShardSet
 	alone   bool
 	version *nodeVersion
+	lastErr error // of a leg that failed
 }
 
 // readLeg is a leg under way.
@@ -100,7 +101,7 @@ func (r *readCoordinator) fallback(ctx actor.Context, l *readLeg, err error) {
 	r.c.metrics.legs.WithLabelValues(r.c.nodes[l.Node].node.ID, "failed").Inc()
 	l.done = true
 	p := &r.parts[l.part]
-	r.lastErr, r.gone = err, p.index()
+	r.lastErr, p.lastErr = err, err
 	if r.failed == nil {
 		r.failed = make([]bool, len(r.c.nodes))
 	}
@@ -128,6 +129,10 @@ func (r *readCoordinator) conclude(ctx actor.Context) {
 		}
 	}
 	in, some := r.gather()
+	if gone := r.indexGone(in); gone != nil {
+		r.finish(ctx, &messages.Answer{Err: gone})
+		return
+	}
 	if r.short(ctx, some) {
 		return
 	}
@@ -187,21 +192,37 @@ func (r *readCoordinator) short(ctx actor.Context, some bool) bool {
 	if policy == "" {
 		policy = r.c.opts.UnavailableShards
 	}
-	switch {
-	case !some && r.indexGone():
-		r.finish(ctx, &messages.Answer{Err: api.IndexNotFound(r.gone.row.UID)})
-	case !some || policy == "error":
-		r.finish(ctx, &messages.Answer{Err: r.c.unavailable(r.lacking, r.lastErr)})
-	default:
+	if some && policy != "error" {
 		return false
 	}
+	r.finish(ctx, &messages.Answer{Err: r.c.unavailable(r.lacking, r.lastErr)})
 	return true
 }
 
-// indexGone reports whether the read failed because its index is being deleted.
-func (r *readCoordinator) indexGone() bool {
-	na := (*nodeAnswerError)(nil)
-	return errors.As(r.lastErr, &na) && errorCode(na.Body) == "index_not_found"
+// indexGone is the error about an index that is being deleted: no node has
+// answered for it, and one says that it is not there.
+func (r *readCoordinator) indexGone(in []gathered) *api.Error {
+	for i := range r.parts {
+		iv, na := r.parts[i].index(), (*nodeAnswerError)(nil)
+		if !errors.As(r.parts[i].lastErr, &na) || errorCode(na.Body) != "index_not_found" || r.answersFor(iv, in) {
+			continue
+		}
+		if j, ok := r.job.(losing); ok {
+			return j.lost(iv)
+		}
+		return api.IndexNotFound(iv.row.UID)
+	}
+	return nil
+}
+
+// answersFor reports whether any node has answered for an index.
+func (r *readCoordinator) answersFor(iv *indexView, in []gathered) bool {
+	for i := range r.parts {
+		if r.parts[i].index() == iv && len(in[i].bodies) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *readCoordinator) succeed(ctx actor.Context, body []byte) {
