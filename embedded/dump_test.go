@@ -1,8 +1,15 @@
 package embedded_test
 
 import (
+	"archive/tar"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/miroir-search/miroir/embedded"
@@ -74,4 +81,41 @@ func TestANodeWithoutADirectoryWritesNoFiles(t *testing.T) {
 	c.failed(c.task("POST", "/dumps", ""), "miroir_not_supported", "this embedded node has no directory for dumps")
 	c.failed(c.task("POST", "/snapshots", ""), "miroir_not_supported",
 		"this embedded node keeps nothing on disk, so there is nothing to take a snapshot of")
+}
+
+// A dump is a file that anybody may have written.
+func TestADumpedWebhookMayLackItsHeaders(t *testing.T) {
+	heard := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.Header.Get("Content-Type") }))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "a.dump")
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(out)
+	a := tar.NewWriter(z)
+	const id = "11111111-1111-4111-8111-111111111111"
+	for name, text := range map[string]string{"metadata.json": `{"dumpVersion":"V6"}`,
+		"webhooks.json": `{"webhooks":{"` + id + `":{"url":"` + server.URL + `","headers":null},"22222222-2222-4222-8222-222222222222":null}}`} {
+		if err := a.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(a.Close(), z.Close(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, embedded.Options{ImportDump: file})
+	c.task("POST", "/indexes", `{"uid":"a"}`)
+	if got := <-heard; got != "application/x-ndjson" {
+		t.Errorf("heard %q", got)
+	}
+	c.want("PATCH", "/webhooks/"+id, `{"headers":{"a":"1"}}`, 200, `{"uuid":"`+id+`","isEditable":true,"url":"`+server.URL+`","headers":{"a":"1"}}`)
+	_, all := c.send("GET", "/webhooks", "")
+	if strings.Contains(all, "22222222") {
+		t.Errorf("a webhook that is null is kept: %s", all)
+	}
 }
