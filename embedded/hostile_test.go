@@ -327,12 +327,15 @@ func TestBadBodiesToEveryRoute(t *testing.T) {
 	good, _ := hostileRoutes()
 	_, gates := h.send("GET", "/experimental-features", "")
 	heavySent := map[string]bool{}
-	for _, b := range hostileBodies(t) {
+	for n, b := range hostileBodies(t) {
 		// bodies mean something only where they reach an index
 		if code, answer := h.send("POST", "/indexes/films/search", `{"q":"alien","filter":"year > 1","sort":["year:asc"]}`); code != 200 || strings.Contains(answer, `"hits":[]`) {
 			t.Fatalf("before %s a good search gives %d %s", b.name, code, answer)
 		}
-		for _, r := range good {
+		for i, r := range good {
+			if strings.HasPrefix(b.name, "all members") && !longRun && (n+i)%4 != 0 {
+				continue // without MIROIR_LONG each route gets a quarter of them
+			}
 			r = harmless(r)
 			call := r[0] + " " + r[1]
 			if b.heavy && !slices.Contains(heavyCalls, call) || !strings.HasSuffix(r[1], b.only) {
