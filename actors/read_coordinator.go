@@ -38,6 +38,11 @@ type readCoordinator struct {
 	job   readJob
 	parts []readPart
 	legs  []*readLeg
+	begun int // how many parts have been asked
+
+	// The round before.
+	partsBefore []readPart
+	legsBefore  []*readLeg
 
 	// What holds for all rounds.
 	group    int    // where the search for nodes begins
@@ -117,18 +122,23 @@ func (r *readCoordinator) onDeadline(ctx actor.Context) {
 	for _, l := range r.legs {
 		if !l.done {
 			r.parts[l.part].missing.AddAll(l.Shards)
-			l.done = true
+			r.settle(l)
 		}
+	}
+	for ; r.begun < len(r.parts); r.begun++ { // not asked, and too late for it
+		p := &r.parts[r.begun]
+		p.missing.AddAll(p.need())
 	}
 	r.conclude(ctx)
 }
 
-func (r *readCoordinator) call(ctx actor.Context, n topology.NodeIndex, attempt int, req *nodeclient.Request) {
+// call asks a node. It ends with the read, or sooner when it is cancelled.
+func (r *readCoordinator) call(ctx actor.Context, n topology.NodeIndex, attempt int, req *nodeclient.Request) context.CancelFunc {
 	legCtx, cancel := context.WithTimeoutCause(r.ctx, r.c.opts.LegTimeout, errLegTimeout)
-	context.AfterFunc(r.ctx, cancel)
 	r.calls++
 	req.Idempotent = true
 	r.c.tell(r.c.nodes[n].pid, &callNode{ctx: legCtx, req: req, replyTo: ctx.Self(), attempt: attempt})
+	return cancel
 }
 
 func (r *readCoordinator) onReply(ctx actor.Context, m *nodeCalled) {
@@ -149,7 +159,8 @@ func (r *readCoordinator) onReply(ctx actor.Context, m *nodeCalled) {
 	case m.err != nil:
 		r.fallback(ctx, l, m.err)
 	case m.resp.OK():
-		l.done, l.body = true, m.resp.Body
+		l.body = m.resp.Body
+		r.settle(l)
 		r.parts[l.part].version = r.c.nodes[m.node].version.Load()
 		r.c.metrics.legs.WithLabelValues(r.c.nodes[m.node].node.ID, "ok").Inc()
 	case isClientsFault(m.resp):

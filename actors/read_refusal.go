@@ -42,8 +42,9 @@ func (r *readCoordinator) again(ctx actor.Context, l *readLeg, resp *nodeclient.
 	if req == nil {
 		return false
 	}
+	l.cancel()
 	l.attempt = r.calls
-	r.call(ctx, l.Node, l.attempt, req)
+	l.cancel = r.call(ctx, l.Node, l.attempt, req)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,10 +14,15 @@ import (
 	"github.com/miroir-search/miroir/topology"
 )
 
+// maxScatters is how many scatters of a round are asked at a time: more would
+// fill the queues of the nodes.
+const maxScatters = 8
+
 // readPart is one scatter of the round under way.
 type readPart struct {
 	scatter
 	missing topology.ShardSet
+	open    int // its legs that are not settled
 	alone   bool
 	version *nodeVersion
 	lastErr error // of a leg that failed
@@ -29,42 +35,68 @@ type readLeg struct {
 	attempt int
 	body    []byte
 	done    bool
+	cancel  context.CancelFunc // of the call
 }
 
-// begin asks everything that a round asks.
+// begin starts a round.
 func (r *readCoordinator) begin(ctx actor.Context, job readJob) {
-	parts, legs := r.parts, r.legs // of the round before
+	r.partsBefore, r.legsBefore = r.parts, r.legs
 	scatters := job.scatters()
-	r.job, r.parts, r.legs = job, make([]readPart, len(scatters)), nil
+	r.job, r.parts, r.legs, r.begun = job, make([]readPart, len(scatters)), nil, 0
 	for i, s := range scatters {
-		p := &r.parts[i]
-		p.scatter = s
-		p.missing = topology.NewShardSet(s.index().table.Shards())
-		cover := r.cover(s, parts, legs)
-		p.missing.AddAll(cover.Missing)
-		p.alone = len(cover.Legs) == 1
-		r.mixed = r.mixed || !r.c.views.load().agree(s.index().row.ID, cover.Legs)
-		for _, leg := range cover.Legs {
-			r.send(ctx, i, leg)
-		}
+		r.parts[i].scatter = s
+		r.parts[i].missing = topology.NewShardSet(s.index().table.Shards())
 	}
 	r.conclude(ctx)
+}
+
+// proceed asks as many further scatters of the round as may be asked now, and
+// reports whether anything is still open.
+func (r *readCoordinator) proceed(ctx actor.Context) bool {
+	busy := 0
+	for i := range r.parts[:r.begun] {
+		if r.parts[i].open > 0 {
+			busy++
+		}
+	}
+	for ; r.begun < len(r.parts) && busy < maxScatters && !r.answered; r.begun++ {
+		r.ask(ctx, r.begun)
+		if r.parts[r.begun].open > 0 {
+			busy++
+		}
+	}
+	return busy > 0
+}
+
+// ask asks everything that a scatter asks.
+func (r *readCoordinator) ask(ctx actor.Context, part int) {
+	p := &r.parts[part]
+	cover := r.cover(p.scatter)
+	p.missing.AddAll(cover.Missing)
+	p.alone = len(cover.Legs) == 1
+	r.mixed = r.mixed || !r.c.views.load().agree(p.index().row.ID, cover.Legs)
+	for _, leg := range cover.Legs {
+		r.send(ctx, part, leg)
+	}
 }
 
 // cover finds the legs of a scatter: those that the round before asked for the
 // same shards, so that all rounds speak of the same copies, else new ones
 // among the nodes that have not failed this read.
-func (r *readCoordinator) cover(s scatter, parts []readPart, legs []*readLeg) topology.Cover {
+func (r *readCoordinator) cover(s scatter) topology.Cover {
 	iv, need := s.index(), s.need()
-	for i := range parts {
-		if p := &parts[i]; p.index() == iv && p.need().Equal(need) {
+	for i := range r.partsBefore {
+		if p := &r.partsBefore[i]; p.index() == iv && p.need().Equal(need) {
 			again := topology.Cover{Missing: p.missing}
-			for _, l := range legs {
+			for _, l := range r.legsBefore {
 				if l.part == i && l.body != nil {
 					again.Legs = append(again.Legs, l.Leg)
 				}
 			}
-			return again
+			if r.standing(again.Legs) {
+				return again
+			}
+			break
 		}
 	}
 	if r.failed == nil {
@@ -72,6 +104,11 @@ func (r *readCoordinator) cover(s scatter, parts []readPart, legs []*readLeg) to
 	}
 	out, missing := r.c.recover(iv, need, r.failed, r.group)
 	return topology.Cover{Legs: out, Missing: missing}
+}
+
+// standing reports whether none of the nodes has failed this read.
+func (r *readCoordinator) standing(legs []topology.Leg) bool {
+	return r.failed == nil || !slices.ContainsFunc(legs, func(l topology.Leg) bool { return r.failed[l.Node] })
 }
 
 // send asks one node for one leg.
@@ -83,7 +120,15 @@ func (r *readCoordinator) send(ctx actor.Context, part int, leg topology.Leg) {
 	}
 	l := &readLeg{Leg: leg, part: part, attempt: r.calls}
 	r.legs = append(r.legs, l)
-	r.call(ctx, leg.Node, l.attempt, req)
+	r.parts[part].open++
+	l.cancel = r.call(ctx, leg.Node, l.attempt, req)
+}
+
+// settle ends a leg, and the timer of its call.
+func (r *readCoordinator) settle(l *readLeg) {
+	l.done = true
+	l.cancel()
+	r.parts[l.part].open--
 }
 
 // openLeg finds the leg that a reply is for; nil when it is settled.
@@ -99,7 +144,7 @@ func (r *readCoordinator) openLeg(attempt int) *readLeg {
 // first, then in the others.
 func (r *readCoordinator) fallback(ctx actor.Context, l *readLeg, err error) {
 	r.c.metrics.legs.WithLabelValues(r.c.nodes[l.Node].node.ID, "failed").Inc()
-	l.done = true
+	r.settle(l)
 	p := &r.parts[l.part]
 	r.lastErr, p.lastErr = err, err
 	if r.failed == nil {
@@ -118,15 +163,11 @@ func (r *readCoordinator) fallback(ctx actor.Context, l *readLeg, err error) {
 	}
 }
 
-// conclude goes on when no leg is open: to the answer, or to the next round.
+// conclude goes on: to scatters that wait or, when nothing is open, to the
+// answer or the next round.
 func (r *readCoordinator) conclude(ctx actor.Context) {
-	if r.answered || r.replay {
+	if r.answered || r.replay || r.proceed(ctx) || r.answered {
 		return
-	}
-	for _, l := range r.legs {
-		if !l.done {
-			return
-		}
 	}
 	in, some := r.gather()
 	if gone := r.indexGone(in); gone != nil {

@@ -237,3 +237,68 @@ func TestARefusalOfALaterRoundIsWordedWhereTheJobSays(t *testing.T) {
 		t.Errorf("%+v %s", a, a.Body)
 	}
 }
+
+// A round of many scatters does not ask them all at once.
+func TestScattersOfARoundAreAskedAFewAtATime(t *testing.T) {
+	var round []scriptedPart
+	for i := range 3 * maxScatters {
+		round = append(round, all(fmt.Sprint(i)))
+	}
+	var mu sync.Mutex
+	under, most := map[string]int{}, 0
+	begin := func(path string, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if under[path] += n; under[path] == 0 {
+			delete(under, path)
+		}
+		most = max(most, len(under))
+	}
+	counting := func(_ context.Context, node, path string) (int, error) {
+		begin(path, 1)
+		defer begin(path, -1)
+		time.Sleep(5 * time.Millisecond)
+		if node == "n1" {
+			return 500, nil
+		}
+		return 200, nil
+	}
+	a, calls := script(t, 2, 2, [][]scriptedPart{round, round}, counting)
+	if a.Err != nil || a.Degraded != "" || strings.Count(string(a.Body), "(true)") != 2*len(round) {
+		t.Errorf("%+v %s", a, a.Body)
+	}
+	if most < 2 || most > maxScatters {
+		t.Errorf("up to %d scatters at once, want up to %d", most, maxScatters)
+	}
+	failed := 0
+	for _, c := range calls {
+		if strings.HasPrefix(c, "n1") {
+			failed++
+		}
+	}
+	if failed > maxScatters {
+		t.Errorf("a node that fails was asked %d times", failed)
+	}
+}
+
+// At the deadline, scatters that still wait are missing.
+func TestScattersThatWaitAreMissingAtTheDeadline(t *testing.T) {
+	hanging := func(ctx context.Context, _, path string) (int, error) {
+		if path == "y" {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}
+		return 200, nil
+	}
+	round := []scriptedPart{one("x", 0)}
+	for range maxScatters {
+		round = append(round, one("y", 1))
+	}
+	round = append(round, one("z", 2), one("z", 3))
+	a, calls := script(t, 1, 1, [][]scriptedPart{round}, hanging, func(o *Options) {
+		o.ReadTimeout, o.LegTimeout = 150*time.Millisecond, time.Minute
+	})
+	if a.Err != nil || a.Degraded == "" || !strings.HasPrefix(string(a.Body), "0:n0x,(true) 1:(") || len(calls) != 1+maxScatters {
+		t.Errorf("%+v %v", a, calls)
+	}
+}
