@@ -5,7 +5,6 @@ import (
 
 	"github.com/miroir-search/miroir/merge"
 	"github.com/miroir-search/miroir/nodeclient"
-	"github.com/miroir-search/miroir/rawjson"
 	"github.com/miroir-search/miroir/topology"
 )
 
@@ -121,17 +120,16 @@ func (j *distinctCount) scatters() []scatter {
 // count asks a leg for all its distinct values.
 func (j *distinctCount) count(leg topology.Leg, _ bool) *nodeclient.Request {
 	leg.Filtered = leg.Filtered || j.parts > 1
-	more := ""
-	if !j.p.spec.HasFacets { // else what does not count in them must be known
-		more = string(rawjson.AppendString([]byte(`"attributesToRetrieve":["`+topology.SeqField+`",`), j.p.spec.Distinct)) + "],"
-	}
 	most := j.p.spec.MaxTotalHits
 	if most == 0 {
 		most = defaultMaxTotalHits
 	}
 	counting := *j.searchJob
-	counting.p.retrieve = nil
-	return counting.varied(leg, &variant{depth: most, more: more, less: []string{
+	counting.p.retrieve, counting.p.distinctToo = []byte("[]"), j.p.spec.Distinct
+	if j.p.spec.HasFacets { // what does not count in them must be known
+		counting.p.retrieve = j.p.facets
+	}
+	return counting.varied(leg, &variant{depth: most, less: []string{
 		"attributesToHighlight", "attributesToCrop", "showMatchesPosition", "retrieveVectors", "showRankingScore", "showPerformanceDetails",
 	}})
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -157,7 +158,7 @@ func (j *similarJob) join(in []gathered) (outcome, error) {
 			return outcome{}, err
 		}
 		if doc != nil {
-			return outcome{next: j.search(doc, in, in[0].nodes[i])}, nil
+			return j.search(doc, in, in[0].nodes[i]).outcome(), nil
 		}
 	}
 	return outcome{next: j.replay()}, nil
@@ -186,6 +187,20 @@ func (j *similarJob) search(target []byte, in []gathered, owner topology.NodeInd
 		return v[0] == '['
 	}) // a part of a valid answer
 	return s
+}
+
+// maxTargetVectors is how many vectors of a document are searched by: each takes
+// a search of the whole index.
+const maxTargetVectors = 64
+
+// outcome is the round, or why there is none.
+func (s *similarSearch) outcome() outcome {
+	if n := len(s.targets); n > maxTargetVectors {
+		return outcome{refused: api.NewError(api.CodeNotSupported, fmt.Sprintf(
+			"Document `%s` has %d vectors of embedder `%s`. Documents similar to one with more than %d vectors are not found while several nodes hold the index.",
+			s.id, n, s.q.Embedder, maxTargetVectors))}
+	}
+	return outcome{next: s}
 }
 
 // similarSearch is the second round.
