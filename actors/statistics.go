@@ -48,6 +48,8 @@ func (c *Cluster) statistics(ctx context.Context, msg any) *messages.Answer {
 		}
 	}
 	r.spec.HumanSizes = r.options.HumanSizes
+	ctx, cancel := context.WithTimeout(ctx, c.opts.ReadTimeout)
+	defer cancel()
 	a := r.ofGroup(ctx)
 	if a == nil {
 		a = r.ofShards(ctx)
@@ -153,21 +155,27 @@ type statsCall struct {
 	req  *nodeclient.Request
 }
 
-// askAll makes several calls at once. failed is nil when all were answered, else
-// it has the error of each call that was not.
+// maxStatsCalls is how many calls are under way at a time for one request: more
+// would fill the queues of the nodes.
+const maxStatsCalls = 16
+
+// askAll makes several calls, a few at a time. failed is nil when all were
+// answered, else it has the error of each call that was not.
 func (r *statsRead) askAll(ctx context.Context, calls []statsCall) (bodies [][]byte, failed []error) {
 	c := r.c
-	ctx, cancel := context.WithTimeout(ctx, c.opts.LegTimeout)
-	defer cancel()
 	r.calls += len(calls)
 	bodies = make([][]byte, len(calls))
 	errs := make([]error, len(calls))
+	slots := make(chan struct{}, maxStatsCalls)
 	var wg sync.WaitGroup
 	for i, call := range calls {
+		slots <- struct{}{}
 		wg.Add(1)
 		errs[i] = errors.New("the call ended without a result")
 		c.spawn("statistics leg", func() {
-			defer wg.Done()
+			defer func() { <-slots; wg.Done() }()
+			ctx, cancel := context.WithTimeout(ctx, c.opts.LegTimeout)
+			defer cancel()
 			call.req.Idempotent = true
 			resp, err := c.ask(ctx, c.nodes[call.node], call.req)
 			if errs[i] = err; err != nil {

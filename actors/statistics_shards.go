@@ -13,8 +13,8 @@ import (
 	"github.com/miroir-search/miroir/topology"
 )
 
-// maxCountedFields is up to how many documents of a node are read to count their
-// fields, where the node holds others too.
+// maxCountedFields is up to how many documents of a node are read to count the
+// fields of one index, where the node holds others too.
 const maxCountedFields = 10_000
 
 // ofShards counts shard by shard: from nodes that cover all shards, each counting
@@ -30,6 +30,9 @@ func (r *statsRead) ofShards(ctx context.Context) *messages.Answer {
 		if errs := p.ask(ctx, r); errs != nil {
 			if a := refusedStats(c, errs); a != nil {
 				return a
+			}
+			if ctx.Err() != nil {
+				break
 			}
 			for i, err := range errs {
 				if err != nil {
@@ -88,8 +91,8 @@ func (r *statsRead) plan(failed []bool) *statsPlan {
 	return p
 }
 
-// ask makes the calls in two rounds: statistics and counts, then the documents
-// whose fields are counted one by one.
+// ask makes the calls in two rounds: statistics and counts, then, for one index,
+// the documents whose fields are counted one by one.
 func (p *statsPlan) ask(ctx context.Context, r *statsRead) []error {
 	p.asked = nil
 	for _, n := range p.nodes {
@@ -104,6 +107,9 @@ func (p *statsPlan) ask(ctx context.Context, r *statsRead) []error {
 	for i, l := range counted {
 		total, _ := rawjson.Get(bodies[len(p.nodes)+i], "total")
 		l.total, _ = rawjson.ParseInt(total)
+	}
+	if r.only == nil {
+		return nil // documents of all indexes are too many to read
 	}
 	p.asked = nil
 	read := p.fetch(func(l *statsLeg) int64 {

@@ -1,14 +1,19 @@
 package actors
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/embedded"
 	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/nodeclient"
 )
 
 type countedStats struct {
@@ -32,7 +37,13 @@ func (f *fleet) stats(t *testing.T, o messages.StatsOptions) (countedStats, *mes
 		t.Errorf("%s\n%s", a.Body, b.Body)
 	}
 	other := all.Indexes["films"]
-	if other.AvgDocumentSize = one.AvgDocumentSize; !reflect.DeepEqual(one, other) {
+	for field, n := range one.FieldDistribution { // of all indexes they are taken in proportion
+		if m := other.FieldDistribution[field]; m < n*9/10-10 || m > n*11/10+10 {
+			t.Errorf("one index: %d documents have %s, all: %d", n, field, m)
+		}
+	}
+	other.AvgDocumentSize, other.FieldDistribution = one.AvgDocumentSize, one.FieldDistribution
+	if !reflect.DeepEqual(one, other) {
 		t.Errorf("one index: %+v, all: %+v", one, other)
 	}
 	return one, a
@@ -99,5 +110,58 @@ func TestStatisticsOfWhatIsLeft(t *testing.T) {
 	}
 	if a := f.read(&messages.GetStats{StatsOptions: messages.StatsOptions{OnMissing: "error"}}); a.Err == nil || a.Err.Code != "miroir_shard_unavailable" {
 		t.Errorf("%s %v", a.Body, a.Err)
+	}
+}
+
+// However many calls statistics need, few are under way, and no longer than a
+// read may take.
+func TestStatisticsAskAFewAtATime(t *testing.T) {
+	c, f := startFixed(t, 1, 1, func(o *Options) { o.ReadTimeout = 300 * time.Millisecond })
+	var now, most atomic.Int64
+	hang := false
+	f.asked = func(ctx context.Context, _ string, _ *nodeclient.Request) (*nodeclient.Response, error) {
+		defer now.Add(-1)
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		if hang {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		time.Sleep(time.Millisecond)
+		return &nodeclient.Response{Status: http.StatusOK, Body: []byte("{}")}, nil
+	}
+	calls := make([]statsCall, 5*maxStatsCalls)
+	for i := range calls {
+		calls[i].req = &nodeclient.Request{Method: http.MethodGet, Path: "/asked/stats"}
+	}
+	r := &statsRead{c: c}
+	if bodies, failed := r.askAll(t.Context(), calls); failed != nil || len(bodies) != len(calls) || r.calls != len(calls) {
+		t.Errorf("%d answers to %d calls, %v", len(bodies), r.calls, failed)
+	}
+	if n := most.Load(); n < 2 || n > maxStatsCalls {
+		t.Errorf("%d calls at once, want up to %d", n, maxStatsCalls)
+	}
+	hang = true
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, failed := r.askAll(ctx, calls); failed == nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %v", failed, time.Since(began))
+	}
+}
+
+// Statistics have the deadline of a read, whatever nodes do.
+func TestStatisticsHaveADeadline(t *testing.T) {
+	f := newFleet(t, 2, 2, 1, func(o *Options) { o.LegTimeout, o.ReadTimeout = time.Minute, 200*time.Millisecond })
+	f.must(adding("films", `[{"id":1}]`))
+	f.idle()
+	for _, n := range f.nodes {
+		n.Faults().Add(embedded.Fault{Method: "GET", Path: "/stats", Hang: true})
+	}
+	began := time.Now()
+	a := f.read(&messages.GetStats{})
+	if a.Err == nil || a.Err.Code != "miroir_shard_unavailable" || time.Since(began) > 10*time.Second {
+		t.Errorf("%s %v after %v", a.Body, a.Err, time.Since(began))
 	}
 }
