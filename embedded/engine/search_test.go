@@ -117,6 +117,21 @@ func TestWordsWithoutTyposAreNotCounted(t *testing.T) {
 	})
 }
 
+// TestFrequencyCountsTheDocumentsHere asks two indexes, in which other words are frequent.
+func TestFrequencyCountsTheDocumentsHere(t *testing.T) {
+	q := NewQuery("moon river")
+	q.MatchingStrategy = MatchFrequency
+	for frequent, rare := range map[string]string{"moon": "river", "river": "moon"} {
+		docs := []string{fmt.Sprintf(`{"id":0,"a":%q}`, rare), `{"id":1,"a":"moon river"}`}
+		for i := range 3 {
+			docs = append(docs, fmt.Sprintf(`{"id":%d,"a":%q}`, i+2, frequent))
+		}
+		if got := ids(find(t, newIndex(t, nil, docs...), q)); got != "1 0" {
+			t.Errorf("%s is frequent: found %q, want the two with %s", frequent, got, rare)
+		}
+	}
+}
+
 func TestRankingRulesOrderHits(t *testing.T) {
 	docs := []string{
 		`{"id":1,"a":"far away from the red house","b":"","n":3}`,
