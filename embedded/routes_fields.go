@@ -40,36 +40,16 @@ type localesView struct {
 	Locales []string `json:"locales"`
 }
 
-// fieldsFilter is the filter of the body; what is nil does not filter.
-type fieldsFilter struct {
-	patterns                                                           []string
-	displayed, searchable, sortable, distinct, rankingRule, filterable *bool
-}
-
-func readFieldsFilter(code string, f *fieldsFilter) api.Into {
-	return api.ObjectInto(code, func() []api.Field {
-		const prefix = "invalid_index_fields_filter_"
-		return []api.Field{
-			{Name: "attributePatterns", Into: api.MaybeList(prefix+"attribute_patterns", &f.patterns, api.Text)},
-			{Name: "displayed", Into: api.Maybe(prefix+"displayed", &f.displayed, api.Bool)},
-			{Name: "searchable", Into: api.Maybe(prefix+"searchable", &f.searchable, api.Bool)},
-			{Name: "sortable", Into: api.Maybe(prefix+"sortable", &f.sortable, api.Bool)},
-			{Name: "distinct", Into: api.Maybe(prefix+"distinct", &f.distinct, api.Bool)},
-			{Name: "rankingRule", Into: api.Maybe(prefix+"ranking_rule", &f.rankingRule, api.Bool)},
-			{Name: "filterable", Into: api.Maybe(prefix+"filterable", &f.filterable, api.Bool)},
-		}
-	})
-}
-
-func (f *fieldsFilter) passes(v *fieldView) bool {
-	if f.patterns != nil && !slices.ContainsFunc(f.patterns, func(p string) bool { return matchesAttribute(p, v.Name) }) {
+// passes tells whether a filter chooses a field.
+func passes(f *api.FieldsFilter, v *fieldView) bool {
+	if f.Patterns != nil && !slices.ContainsFunc(f.Patterns, func(p string) bool { return matchesAttribute(p, v.Name) }) {
 		return false
 	}
 	for _, c := range []struct {
 		want *bool
 		is   bool
-	}{{f.displayed, v.Displayed.Enabled}, {f.searchable, v.Searchable.Enabled}, {f.sortable, v.Sortable.Enabled},
-		{f.distinct, v.Distinct.Enabled}, {f.rankingRule, v.RankingRule.Enabled}, {f.filterable, v.Filterable.Enabled}} {
+	}{{f.Displayed, v.Displayed.Enabled}, {f.Searchable, v.Searchable.Enabled}, {f.Sortable, v.Sortable.Enabled},
+		{f.Distinct, v.Distinct.Enabled}, {f.RankingRule, v.RankingRule.Enabled}, {f.Filterable, v.Filterable.Enabled}} {
 		if c.want != nil && *c.want != c.is {
 			return false
 		}
@@ -101,12 +81,11 @@ func below(parent, name string) bool {
 }
 
 func listFields(r *request) (*reply, *api.Error) {
-	offset, limit := 0, api.DefaultSearchLimit
-	var filter *fieldsFilter
-	err := r.object(
-		api.Field{Name: "offset", Into: api.Count("invalid_index_offset", &offset)},
-		api.Field{Name: "limit", Into: api.Count("invalid_index_limit", &limit)},
-		api.Field{Name: "filter", Into: api.Maybe("invalid_index_fields_filter", &filter, readFieldsFilter)})
+	body, err := r.readJSON()
+	if err != nil {
+		return nil, err
+	}
+	q, err := api.DecodeFields(body)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +96,11 @@ func listFields(r *request) (*reply, *api.Error) {
 	views := []fieldView{}
 	for _, name := range x.fieldNames() {
 		v := x.fieldView(name)
-		if filter == nil || filter.passes(&v) {
+		if q.Filter == nil || passes(q.Filter, &v) {
 			views = append(views, v)
 		}
 	}
-	return ok(cut(views, offset, limit))
+	return ok(cut(views, q.Offset, q.Limit))
 }
 
 // fieldNames are the fields that the index has seen, in alphabetical order.
