@@ -127,14 +127,16 @@ func answersAreThoseOfOneNode(t *testing.T, real string) {
 	for _, a := range arrangements {
 		t.Run(a.name, func(t *testing.T) {
 			f := a.start(t, real, "", sets)
-			c := &equivalence{one: one.API, many: f.API, used: map[string]int{}, counts: sharedTally{}}
+			c := &equivalence{one: one.API, many: f.API, used: map[string]int{}, counts: sharedTally{}, real: real != ""}
 			for _, l := range sets {
 				for i, q := range l.asked {
 					c.compare(t, l, q, l.want[i])
 				}
 			}
-			if n := c.used["short-prefix"]; n > c.asked/40 {
-				t.Errorf("short-prefix was needed by %d of %d questions: it forgives much, and must stay rare", n, c.asked)
+			for _, name := range []string{"short-prefix", "vector-neighbours"} {
+				if n := c.used[name]; n > c.asked/40 {
+					t.Errorf("%s was needed by %d of %d questions: it forgives much, and must stay rare", name, n, c.asked)
+				}
 			}
 			fmt.Fprintf(&table, "\n%s: %s\n%s", a.name, c, c.counts)
 		})
@@ -166,6 +168,7 @@ type equivalence struct {
 	one, many fleet.API
 	used      map[string]int // loosenings by name
 	counts    sharedTally
+	real      bool // the nodes are real
 	quiet     bool // differences are counted, and are no errors
 	asked     int
 	found     int
@@ -185,6 +188,9 @@ func (c *equivalence) compare(t *testing.T, l *loadedSet, q corpus.Question, wan
 	}
 	if l.set.Name == "odd" && strings.Contains(q.Path+q.Body, "mixed") {
 		loose = append(loose, compare.NumberTexts...)
+	}
+	if c.real {
+		loose = append(loose, compare.Of(q.Path+q.Body, compare.Neighbours)...)
 	}
 	if severalValues(l.set, q) {
 		loose = append(loose, compare.DistinctValues...)

@@ -36,7 +36,7 @@ func TestEveryLooseningIsWrittenDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range slices.Concat(Sharded, Rounding, DistinctSetting, DistinctValues) {
+	for _, l := range slices.Concat(Sharded, Rounding, DistinctSetting, DistinctValues, NumberTexts, Neighbours) {
 		if !strings.Contains(string(text), "`"+l.Name+"`") {
 			t.Errorf("docs/equivalence.md does not name %s", l.Name)
 		}

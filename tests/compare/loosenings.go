@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"regexp"
@@ -101,30 +102,45 @@ func shortPrefix(question string) bool {
 	return false
 }
 
+// Neighbours is what holds between real nodes that hold many vectors.
+var Neighbours = []Loosening{{"vector-neighbours", asks(`"embedder":`), listed}}
+
 // FoldFacets gives the values of facets the spelling that nodes find them by, so
 // that two answers that show other spellings of a value are alike.
 func FoldFacets(body []byte) []byte {
-	var answer map[string]json.RawMessage
-	var all map[string]map[string]json.RawMessage
-	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["facetDistribution"], &all) != nil {
+	var answer any
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if d.Decode(&answer) != nil {
 		return body
 	}
-	for name, values := range all {
-		folded := make(map[string]json.RawMessage, len(values))
-		for value, n := range values {
-			folded[strings.ToLower(strings.TrimSpace(norm.NFKD.String(value)))] = n
+	foldFacets(answer)
+	if text, err := json.Marshal(answer); err == nil {
+		return text
+	}
+	return body
+}
+
+func foldFacets(v any) {
+	answer, ok := v.(map[string]any)
+	if !ok {
+		return
+	}
+	if results, ok := answer["results"].([]any); ok {
+		for _, r := range results {
+			foldFacets(r)
 		}
-		all[name] = folded
 	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		return body
+	all, _ := answer["facetDistribution"].(map[string]any)
+	for name, values := range all {
+		folded := map[string]any{}
+		if values, ok := values.(map[string]any); ok {
+			for value, n := range values {
+				folded[strings.ToLower(strings.TrimSpace(norm.NFKD.String(value)))] = n
+			}
+			all[name] = folded
+		}
 	}
-	answer["facetDistribution"] = text
-	if text, err = json.Marshal(answer); err != nil {
-		return body
-	}
-	return text
 }
 
 // facets are the counts of one list.
