@@ -132,9 +132,6 @@ func onlyAt(places string, asked func(q corpus.Question) bool) func(q corpus.Que
 type openQuestion struct{ part, at string }
 
 var openQuestions = []openQuestion{
-	{`"q":"Hart","attributesToSearchOn":["title"]`, `^estimatedTotalHits:`},
-	{`"q":"role","limit":5,"showMatchesPosition":true`, `^estimatedTotalHits:`},
-	{`"q":"film Parikh"`, `^(totalHits|totalPages):`},
 	{`"q":"cafe stne Rivers"`, `^hits\[1\]\.(_formatted|_matchesPosition)\.name:`},
 	{`"q":"1","filter":"ratings_count<=18309.5`, `^hits\[1\d\]\.`},
 	{`"q":"Viktorija Victoria Victoria"`, `^results\[1\]\.hits\[\d+\]\.(_rankingScore:|_rankingScoreDetails\.proximity\.score:)`},
