@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -133,4 +134,20 @@ func TestAhead(t *testing.T) {
 			t.Errorf("ahead(%v, %v) = %d, want %d", c.left, c.right, got, c.want)
 		}
 	}
+}
+
+// TestColumnsAreShared searches at the same time, for the race detector.
+func TestColumnsAreShared(t *testing.T) {
+	x := commonWords(t, nil)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, text := range []string{"the film", "a of the", `"the film"`, "is f"} {
+				if res, err := x.Search(context.Background(), NewQuery(text)); err != nil || len(res.Hits) != 20 {
+					t.Errorf("%q: %v", text, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
