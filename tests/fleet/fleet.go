@@ -119,6 +119,9 @@ func Start(t testing.TB, o Options) *Fleet {
 	}
 	f.Proxy = f.NewProxy(t, t.TempDir())
 	f.Proxy.Start(t)
+	for _, n := range f.Nodes { // with copies, writes need more than a readable one of each shard
+		f.WaitState(t, n.ID, "ready")
+	}
 	return f
 }
 
