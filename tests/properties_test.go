@@ -59,11 +59,14 @@ func plainSearch(q corpus.Question) bool {
 }
 
 // Whatever is asked, pages put together are the one big page, a total is the length
-// of the whole list, and no hit is there twice. The seed changes with every day, so
-// that other questions are asked.
+// of the whole list, and no hit is there twice. With MIROIR_LONG other
+// questions are asked every day.
 func TestPagesAndTotalsFitTogether(t *testing.T) {
 	f := fleet.Start(t, fleet.Options{Groups: 2, PerGroup: 3, Replicas: 2})
-	seed := uint64(time.Now().Unix() / 86400) //nolint:gosec // after 1970
+	seed := uint64(1)
+	if long() {
+		seed = uint64(time.Now().Unix() / 86400) //nolint:gosec // after 1970
+	}
 	t.Logf("seed %d", seed)
 	for _, name := range append([]string{"odd"}, corpus.Names...) {
 		t.Run(name, func(t *testing.T) {

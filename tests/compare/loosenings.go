@@ -54,7 +54,7 @@ var Sharded = append([]Loosening{
 		return path == "totalHits" || path == "totalPages" || strings.HasPrefix(path, "facetsByIndex.") || strings.HasPrefix(path, "facetDistribution.") || strings.HasPrefix(path, "facetStats.")
 	}},
 	{"number-texts", asks(`"facets":["list"]`), facets},
-	{"short-prefix", shortPrefix, listed},
+	{"short-prefix", ShortPrefix, listed},
 	{"unknown-fields", asks(`"attributesTo`), func(path string, got, want any) bool {
 		return got == nil && want != nil && formattedAt.MatchString(path)
 	}},
@@ -91,9 +91,9 @@ func listed(path string, _, _ any) bool {
 
 var lastWord = regexp.MustCompile(`"q":"(?:[^"\\]|\\.)*?([^"\\\s]*)"`)
 
-// shortPrefix tells the searches whose last word is the beginning of others and has
+// ShortPrefix tells the searches whose last word is the beginning of others and has
 // at most four bytes.
-func shortPrefix(question string) bool {
+func ShortPrefix(question string) bool {
 	for _, m := range lastWord.FindAllStringSubmatch(question, -1) {
 		if n := len(m[1]); n > 0 && n <= 4 {
 			return true
