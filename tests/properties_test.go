@@ -52,10 +52,11 @@ func asksFor(t *testing.T, s fleet.API, q corpus.Question, change map[string]any
 }
 
 // plainSearch tells the searches whose list has one order and one length whatever
-// page is asked for.
+// page is asked for: pages may come from different groups, whose nodes hold other
+// parts, and what differs between nodes (short-prefix) may differ between pages.
 func plainSearch(q corpus.Question) bool {
 	return q.Method == "POST" && strings.HasSuffix(q.Path, "/search") && !strings.Contains(q.Body, `"rankingScoreThreshold"`) &&
-		!strings.Contains(q.Body, `"hybrid"`) && !strings.Contains(q.Body, `"frequency"`)
+		!compare.ShortPrefix(q.Body) && !strings.Contains(q.Body, `"hybrid"`) && !strings.Contains(q.Body, `"frequency"`)
 }
 
 // Whatever is asked, pages put together are the one big page, a total is the length
@@ -72,6 +73,9 @@ func TestPagesAndTotalsFitTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := corpus.Load(t, name, 1, 600)
 			for _, v := range set.Variants() {
+				if name == "odd" && v.Name == "tuned" {
+					continue // displays a part of a nested attribute, see unknown-fields
+				}
 				loadSet(t, f.API, set, v)
 				for i, q := range corpus.GenerateOnly(set, v, 25, seed, func(feature string) bool { return feature != "errors" && feature != "contains" }) {
 					if plainSearch(q) && !severalValues(set, q) {
