@@ -107,7 +107,7 @@ func TestASearchEndsAmidARule(t *testing.T) {
 func TestAPanicOfAWorkerIsOneOfTheCaller(t *testing.T) {
 	why := errors.New("broken document")
 	defer func() {
-		if p := recover(); p != why {
+		if p := recover(); p != why { //nolint:errorlint // a panic value, never wrapped
 			t.Errorf("recovered %v", p)
 		}
 	}()
