@@ -65,7 +65,6 @@ type swapCoordinator struct {
 	asked    *write                  // waits in the queue of order[stood]
 	stood    int
 	moves    []uidMove // taken in the registry, not committed yet
-	fail     *api.Error
 	attempts int
 	late     bool
 	settling bool // the commit is under way
@@ -136,7 +135,7 @@ func (s *swapCoordinator) begin() {
 			uids = append(uids, sw.Indexes[1])
 		}
 	}
-	s.handles, s.stood, s.fail = s.c.registry.resolveAll(uids), 0, nil
+	s.handles, s.stood = s.c.registry.resolveAll(uids), 0
 	s.order = slices.SortedFunc(maps.Values(s.handles), func(a, b *indexHandle) int { return strings.Compare(a.id, b.id) })
 	s.order = slices.Compact(s.order) // a name that moves may stand beside the old one
 	s.next()
@@ -202,8 +201,8 @@ func (s *swapCoordinator) retry() {
 // commit takes the names and makes the task durable. A swap that cannot be
 // carried out is a task that fails.
 func (s *swapCoordinator) commit() {
-	s.fail = api.CheckSwaps(s.swaps, func(uid string) bool { return s.handles[uid] != nil })
-	if s.fail == nil {
+	fail := api.CheckSwaps(s.swaps, func(uid string) bool { return s.handles[uid] != nil })
+	if fail == nil {
 		for _, sw := range s.swaps {
 			a, b := sw.Indexes[0], sw.Indexes[1]
 			s.moves = append(s.moves, uidMove{handle: s.handles[a], from: a, to: b})
@@ -213,7 +212,7 @@ func (s *swapCoordinator) commit() {
 		}
 		if !s.c.registry.claim(s.moves) {
 			s.moves = nil
-			if s.fail = api.CheckSwaps(s.swaps, func(uid string) bool { return s.handles[uid] != nil || s.c.registry.taken(uid) }); s.fail == nil {
+			if fail = api.CheckSwaps(s.swaps, func(uid string) bool { return s.handles[uid] != nil || s.c.registry.taken(uid) }); fail == nil {
 				s.retry() // it is free again
 				return
 			}
@@ -225,8 +224,8 @@ func (s *swapCoordinator) commit() {
 	}
 	b := &store.Batch{Tasks: []*store.Task{t}}
 	res := &swapCommitted{task: t, err: store.ErrUnavailable}
-	if s.fail != nil {
-		t.Error = mustJSON(s.fail)
+	if fail != nil {
+		t.Error = mustJSON(fail)
 	}
 	for _, m := range s.moves {
 		e := renameEntry(s.c, m.handle, m.to)
