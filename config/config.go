@@ -84,7 +84,8 @@ type TLS struct {
 	RequireAuth bool   `yaml:"require_auth"` // clients without a certificate are refused
 }
 
-// Limits bound what clients can make Miroir hold. Every limit must be positive.
+// Limits bound what clients can make Miroir hold, and how long it waits for them
+// and for nodes. Every limit must be positive.
 type Limits struct {
 	PayloadSize       Size          `yaml:"http_payload_size"`       // of one request body, decoded
 	PayloadsInFlight  Size          `yaml:"http_payloads_in_flight"` // of all bodies held at once
@@ -96,6 +97,12 @@ type Limits struct {
 	ShutdownTimeout   time.Duration `yaml:"shutdown_timeout"`
 	MaxConcurrent     int           `yaml:"max_concurrent_requests"`
 	MaxWait           time.Duration `yaml:"max_request_wait"` // for a free place among them
+	ReadDeadline      time.Duration `yaml:"read_deadline"`    // of a search or another read, all node calls together
+	WriteDeadline     time.Duration `yaml:"write_deadline"`   // until a write is answered
+	NodeReadTimeout   time.Duration `yaml:"node_read_timeout"`
+	NodeWriteTimeout  time.Duration `yaml:"node_write_timeout"`
+	NodeProbeInterval time.Duration `yaml:"node_probe_interval"` // between looks at a node in service
+	NodeProbeTimeout  time.Duration `yaml:"node_probe_timeout"`
 }
 
 // Default is the configuration of `serve` before anything was read.
@@ -120,6 +127,12 @@ func Default() *Config {
 			ShutdownTimeout:   30 * time.Second,
 			MaxConcurrent:     1024,
 			MaxWait:           time.Second,
+			ReadDeadline:      30 * time.Second,
+			WriteDeadline:     30 * time.Second,
+			NodeReadTimeout:   10 * time.Second,
+			NodeWriteTimeout:  20 * time.Second,
+			NodeProbeInterval: 2 * time.Second,
+			NodeProbeTimeout:  2 * time.Second,
 		},
 	}
 }

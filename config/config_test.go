@@ -140,6 +140,8 @@ func TestWrongFilesAreRefusedWithTheLine(t *testing.T) {
 		{"a bad window", node + "resharding:\n  allowed_windows:\n    - 01:00-02:00\n    - \"2-6 UTC\"\n", `m.yaml:6: resharding.allowed_windows[1]: "2-6 UTC" is not a window`},
 		{"a key without certificate", node + "tls: {key_path: k.pem}\n", "tls.cert_path: certificate and key are needed together"},
 		{"a time of zero", node + "limits:\n  http_read_timeout: 0s\n", "m.yaml:4: limits.http_read_timeout: must be a time above zero"},
+		{"a deadline of zero", node + "limits: {write_deadline: 0s}\n", "m.yaml:3: limits.write_deadline: must be a time above zero"},
+		{"a node's time of zero", node + "limits: {node_probe_interval: 0s}\n", "m.yaml:3: limits.node_probe_interval: must be a time above zero"},
 		{"a negative time", node + "limits:\n  max_request_wait: -1s\n", "m.yaml:4: limits.max_request_wait"},
 	}
 	for _, tc := range tests {

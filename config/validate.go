@@ -220,6 +220,9 @@ func (v *validation) limits() {
 		{"http_read_header_timeout", l.ReadHeaderTimeout}, {"http_read_timeout", l.ReadTimeout},
 		{"http_write_timeout", l.WriteTimeout}, {"http_idle_timeout", l.IdleTimeout},
 		{"shutdown_timeout", l.ShutdownTimeout}, {"max_request_wait", l.MaxWait},
+		{"read_deadline", l.ReadDeadline}, {"write_deadline", l.WriteDeadline},
+		{"node_read_timeout", l.NodeReadTimeout}, {"node_write_timeout", l.NodeWriteTimeout},
+		{"node_probe_interval", l.NodeProbeInterval}, {"node_probe_timeout", l.NodeProbeTimeout},
 	} {
 		if d.time <= 0 {
 			v.add("limits."+d.field, "must be a time above zero such as 30s, got %s", d.time)

@@ -153,6 +153,19 @@ func TestAFrozenNodeFailsNoRead(t *testing.T) {
 	}
 }
 
+// How long a write may take is a setting.
+func TestAWriteIsAnsweredByItsDeadline(t *testing.T) {
+	f := fleet.Start(t, fleet.Options{Groups: 1, PerGroup: 1, Lines: "limits: {write_deadline: 1s, node_write_timeout: 500ms}\n"})
+	f.Write(t, "POST", docsPath, made(0, 10))
+	f.Node(t, "a0").Freeze(t)
+	defer f.Node(t, "a0").Thaw(t)
+	began := time.Now()
+	a := f.Do(t, "POST", docsPath, made(10, 10))
+	if took := time.Since(began); a.Status != 503 || a.Code() != "miroir_no_quorum" || took > 10*time.Second {
+		t.Errorf("a write to a frozen node: %d %s after %v", a.Status, a.Body, took)
+	}
+}
+
 // Whatever was answered 202 is there after the proxy was killed at that moment.
 func TestKillingTheProxyLosesNothing(t *testing.T) {
 	f := fleet.Start(t, fleet.Options{})
