@@ -10,6 +10,7 @@ import (
 
 	"github.com/miroir-search/miroir/store"
 	"github.com/miroir-search/miroir/topology"
+	"github.com/miroir-search/miroir/weaken"
 )
 
 // Messages of a node's write lane.
@@ -115,6 +116,19 @@ func (l *lane) add(d *delivery) bool {
 	return true
 }
 
+// first is the delivery whose turn it is, of a lane that is not empty.
+func (l *lane) first() *delivery {
+	d := l.queue[0]
+	if weaken.Ordering {
+		for _, later := range l.queue[1:] {
+			if later.entry.row.IndexID == d.entry.row.IndexID && !later.held {
+				return later
+			}
+		}
+	}
+	return d
+}
+
 func (l *lane) remove(lsn int64) {
 	l.queue = slices.DeleteFunc(l.queue, func(d *delivery) bool { return d.entry.row.LSN == lsn })
 }
@@ -210,7 +224,7 @@ func (a *nodeActor) advance() {
 		}
 		return
 	}
-	d := a.lane.queue[0]
+	d := a.lane.first()
 	if d.held {
 		return
 	}
@@ -264,6 +278,15 @@ func (a *nodeActor) onDelivered(m *delivered) {
 	a.c.report(d.coordinator, a.h.index, d.entry, m.result.outcome, m.result.err)
 	d.coordinator = nil
 	a.advance()
+}
+
+// forgetMissed takes what waits for the node for applied.
+func (a *nodeActor) forgetMissed() {
+	for _, d := range slices.Clone(a.lane.queue) {
+		if !d.held && !(a.h.laneBusy && d.entry.row.LSN == a.h.busyWith) {
+			a.leave(d, store.DeliveryApplied, nil)
+		}
+	}
 }
 
 // leave takes a delivery out of the lane and records how it left.

@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/miroir-search/miroir/nodeclient"
+	"github.com/miroir-search/miroir/weaken"
 )
 
 // markerIndex is the small index on every node that says which Miroir the node
@@ -71,6 +72,9 @@ func (a *nodeActor) onProbed(m *probed) {
 	}
 	if !a.health.state.up() {
 		a.startService()
+		if weaken.Replay {
+			a.forgetMissed()
+		}
 		a.health.recover(time.Now(), len(a.lane.queue) > 0 || a.follow.pending() > 0)
 		a.publish()
 		a.c.log.WithFields(logrus.Fields{"node": a.h.node.ID, "state": a.health.state.String()}).Info("node is in service")

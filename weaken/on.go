@@ -13,4 +13,10 @@ var (
 	Shards = thrown == "shards"
 	// Sequence leaves ties in the order in which nodes answer.
 	Sequence = thrown == "sequence"
+	// Replay takes the writes that a returning node has missed for applied.
+	Replay = thrown == "replay"
+	// Ordering hands a node the second of two waiting writes of an index first.
+	Ordering = thrown == "ordering"
+	// Rebuild takes a copy that has to be rebuilt for rebuilt.
+	Rebuild = thrown == "rebuild"
 )
