@@ -135,7 +135,7 @@ func (f *fleet) eventually(what string, holds func() bool) {
 	f.t.Helper()
 	tick := time.NewTicker(3 * time.Millisecond)
 	defer tick.Stop()
-	for limit := time.Now().Add(20 * time.Second); !holds(); <-tick.C {
+	for limit := time.Now().Add(60 * time.Second); !holds(); <-tick.C {
 		if time.Now().After(limit) {
 			f.t.Fatalf("in vain waited until %s", what)
 		}
