@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -137,9 +138,9 @@ func (v listVocabulary) query() *TaskQuery {
 }
 
 func TestListingEqualsTheNaiveOne(t *testing.T) {
-	queries := 1500
-	if testing.Short() {
-		queries = 250
+	queries := 250
+	if os.Getenv("MIROIR_LONG") != "" {
+		queries = 1500
 	}
 	for name, indexes := range map[string]int{"few indexes": 6, "more indexes than a page is merged from": 150} {
 		t.Run(name, func(t *testing.T) {
