@@ -79,7 +79,7 @@ var statements = [statementCount]string{
 	orphanEntries:    "UPDATE entries SET forgotten = 1 WHERE task_uid = ?1",
 	swapTaskUIDs: `UPDATE tasks SET index_uid = CASE index_uid WHEN ?1 THEN ?2 ELSE ?1 END
 		WHERE uid < ?3 AND index_uid IN (?1, ?2)`,
-	putMeta:          "UPDATE meta SET value = ?2 WHERE name = ?1",
+	putMeta: "UPDATE meta SET value = ?2 WHERE name = ?1",
 }
 
 // writer is the one connection that writes. It speaks to the driver itself:

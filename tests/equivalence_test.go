@@ -69,7 +69,7 @@ func scaleOf(real bool) scale {
 	case long():
 		return scale{films: 6, documents: 5000, questions: 250}
 	default:
-		return scale{films: 60, documents: 400, questions: 45}
+		return scale{films: 60, documents: 400, questions: 32}
 	}
 }
 
