@@ -76,6 +76,32 @@ func (d *disk) Tasks(ctx context.Context, q *TaskQuery) (*TaskPage, error) {
 	return page, nil
 }
 
+// MatchingTasks implements Store.
+func (d *disk) MatchingTasks(ctx context.Context, q *TaskQuery) ([]int64, error) {
+	tx, err := d.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	all := *q
+	all.Limit, all.From, all.Reverse = 0, nil, true
+	l, err := newListing(&all)
+	if err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	if _, err := l.clip(ctx, tx); err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	if l.lo > l.hi {
+		return nil, nil
+	}
+	uids, err := l.uids(ctx, tx, math.MaxInt64)
+	if err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	return uids, nil
+}
+
 func listTasks(ctx context.Context, tx *sql.Tx, q *TaskQuery) (*TaskPage, error) {
 	l, err := newListing(q)
 	if err != nil {
@@ -110,7 +136,7 @@ func listTasks(ctx context.Context, tx *sql.Tx, q *TaskQuery) (*TaskPage, error)
 }
 
 func newListing(q *TaskQuery) (*listing, error) {
-	l := &listing{q: q, lo: 0, hi: math.MaxInt64, direct: len(q.UIDs) > 0 || len(q.CanceledBy) > 0}
+	l := &listing{q: q, lo: 0, hi: math.MaxInt64, direct: len(q.UIDs)+len(q.CanceledBy)+len(q.BatchUIDs) > 0}
 	for _, f := range []struct {
 		into   *clause
 		column string
@@ -129,6 +155,14 @@ func newListing(q *TaskQuery) (*listing, error) {
 		if err := f.into.in(f.column, f.values); err != nil {
 			return nil, err
 		}
+	}
+	if len(q.BatchUIDs) > 0 {
+		list, err := json.Marshal(q.BatchUIDs)
+		if err != nil {
+			return nil, err
+		}
+		l.others.add(`(uid IN (SELECT value FROM json_each(?)) AND status NOT IN ('enqueued', 'canceled') OR
+			canceled_by IN (SELECT value FROM json_each(?)))`, string(list), string(list))
 	}
 	if q.AllowedIndexes != nil && !slices.Contains(q.AllowedIndexes, "*") {
 		list, err := json.Marshal(q.AllowedIndexes)

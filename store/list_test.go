@@ -44,6 +44,28 @@ func naivePage(all []*Task, q *TaskQuery) *TaskPage {
 	return page
 }
 
+// naiveMatching is every task that a listing without paging would show.
+func naiveMatching(all []*Task, q *TaskQuery) []int64 {
+	whole := *q
+	whole.Limit, whole.From, whole.Reverse = len(all), nil, true
+	var uids []int64
+	for _, t := range naivePage(all, &whole).Tasks {
+		uids = append(uids, t.UID)
+	}
+	return uids
+}
+
+// naiveBatch is the batch of a task, -1 for none.
+func naiveBatch(t *Task) int64 {
+	switch {
+	case t.Status == "enqueued":
+		return -1
+	case t.Status == "canceled":
+		return *t.CanceledBy
+	}
+	return t.UID
+}
+
 func naiveMatch(t *Task, q *TaskQuery) bool {
 	in := func(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 	between := func(v, after, before time.Time) bool {
@@ -54,6 +76,7 @@ func naiveMatch(t *Task, q *TaskQuery) bool {
 	}
 	return (len(q.UIDs) == 0 || slices.Contains(q.UIDs, t.UID)) &&
 		(len(q.CanceledBy) == 0 || (t.CanceledBy != nil && slices.Contains(q.CanceledBy, *t.CanceledBy))) &&
+		(len(q.BatchUIDs) == 0 || slices.Contains(q.BatchUIDs, naiveBatch(t))) &&
 		in(q.Statuses, t.Status) && in(q.Types, t.Type) && in(q.IndexUIDs, t.IndexUID) &&
 		between(t.EnqueuedAt, q.AfterEnqueuedAt, q.BeforeEnqueued) &&
 		between(t.StartedAt, q.AfterStartedAt, q.BeforeStartedAt) &&
@@ -124,6 +147,9 @@ func (v listVocabulary) query() *TaskQuery {
 	if v.r.IntN(6) == 0 {
 		q.CanceledBy = []int64{int64(v.r.IntN(5)), int64(v.r.IntN(5))}
 	}
+	if v.r.IntN(6) == 0 {
+		q.BatchUIDs = []int64{int64(v.r.IntN(320)), int64(v.r.IntN(5)), int64(v.r.IntN(5))}
+	}
 	for _, at := range []*time.Time{&q.AfterEnqueuedAt, &q.BeforeEnqueued, &q.AfterStartedAt, &q.BeforeStartedAt,
 		&q.AfterFinishedAt, &q.BeforeFinished} {
 		if v.r.IntN(6) == 0 {
@@ -166,6 +192,13 @@ func TestListingEqualsTheNaiveOne(t *testing.T) {
 				}
 				if want := naivePage(all, q); dump(got) != dump(want) {
 					t.Fatalf("%s\ngot %s\nwant %s", dump(q), dump(got), dump(want))
+				}
+				matching, err := s.MatchingTasks(context.Background(), q)
+				if err != nil {
+					t.Fatalf("%s: %v", dump(q), err)
+				}
+				if want := naiveMatching(all, q); !slices.Equal(matching, want) {
+					t.Fatalf("%s\nmatching %v\nwant %v", dump(q), matching, want)
 				}
 			}
 		})

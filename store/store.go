@@ -69,6 +69,9 @@ type Store interface {
 	Task(ctx context.Context, uid int64) (*Task, error)
 	// Tasks lists tasks, newest first unless q.Reverse.
 	Tasks(ctx context.Context, q *TaskQuery) (*TaskPage, error)
+	// MatchingTasks gives the uids of all tasks that pass the filters of q, oldest
+	// first; its paging plays no part.
+	MatchingTasks(ctx context.Context, q *TaskQuery) ([]int64, error)
 	// Parts lists the entries of a task with what each node did of them.
 	Parts(ctx context.Context, taskUID int64) ([]*Entry, []*Delivery, error)
 	// Value reads a small named value, or ErrNotFound.
@@ -241,8 +244,11 @@ type TaskUIDSwap struct {
 // date is left out.
 type TaskQuery struct {
 	UIDs, CanceledBy []int64
-	Statuses, Types  []string
-	IndexUIDs        []string
+	// BatchUIDs chooses by batch: every task that was begun is a batch of its own,
+	// with its own uid, and a canceled one belongs to the batch of its cancelation.
+	BatchUIDs       []int64
+	Statuses, Types []string
+	IndexUIDs       []string
 	// AllowedIndexes, when not nil, hides the tasks of other indexes and those
 	// without an index. An element that ends in "*" allows a prefix. It does
 	// not change Total, as in Meilisearch.
