@@ -117,6 +117,7 @@ type Cluster struct {
 
 	readProps, writeProps, swapProps *actor.Props
 	early                            []any // what came for the task keeper before it had read the store; only it touches them
+	retractions                      int   // commits of retractions under way; the task keeper's, survives its restarts
 
 	probing  sync.WaitGroup // until every node was looked at once
 	probedMu sync.Mutex
@@ -162,7 +163,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := c.spawnActors(); err != nil {
 		return nil, err
 	}
-	if err := c.firstLook(ctx); err != nil {
+	err = c.firstLook(ctx)
+	if err == nil {
+		err = c.resumeOrders(ctx)
+	}
+	if err != nil {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		return nil, errors.Join(err, c.Stop(stopping))

@@ -52,13 +52,29 @@ func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
 		reply(&messages.TaskAccepted{Err: stopping()})
 		return
 	}
-	if m, ok := msg.(*messages.SwapIndexes); ok {
+	switch m := msg.(type) {
+	case *messages.SwapIndexes:
 		pid := c.sys.Root.SpawnPrefix(c.swapProps, c.opts.Name+"-swap-")
 		c.tell(pid, &startSwap{msg: m, reply: reply})
+		return
+	case *messages.CancelTasks:
+		c.startOrder(api.TaskCancelation, &m.TaskSelection, m.CustomMetadata, reply)
+		return
+	case *messages.DeleteTasks:
+		c.startOrder(api.TaskDeletion, &m.TaskSelection, m.CustomMetadata, reply)
 		return
 	}
 	pid := c.sys.Root.SpawnPrefix(c.writeProps, c.opts.Name+"-write-")
 	c.tell(pid, &startWrite{msg: msg, reply: reply})
+}
+
+// startOrder begins a task about tasks.
+func (c *Cluster) startOrder(taskType string, sel *messages.TaskSelection, metadata *string, reply func(*messages.TaskAccepted)) {
+	answer := &messages.TaskAccepted{Err: api.Internal("the request was interrupted; whether it was taken is unknown")}
+	c.spawn("task order", func() {
+		defer func() { reply(answer) }()
+		answer = c.orderTasks(taskType, sel, metadata)
+	}, nil)
 }
 
 // startRead begins a read; the function it returns gives it up.
@@ -193,7 +209,8 @@ func (d *doorActor) receive(ctx actor.Context) {
 			d.c.tell(sender, a)
 		})
 	case *messages.AddDocuments, *messages.DeleteDocuments, *messages.DeleteDocumentsByFilter, *messages.ClearDocuments,
-		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.SwapIndexes, *messages.UpdateSettings:
+		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.SwapIndexes, *messages.UpdateSettings,
+		*messages.CancelTasks, *messages.DeleteTasks:
 		d.c.startWrite(m, func(a *messages.TaskAccepted) {
 			if sender != nil {
 				d.c.tell(sender, a)

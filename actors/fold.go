@@ -3,7 +3,6 @@ package actors
 import (
 	"encoding/json"
 
-	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/store"
 	"github.com/miroir-search/miroir/topology"
 )
@@ -74,9 +73,6 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 	}
 	return refusedByNodes, nil, err
 }
-
-// droppedError is the error of a task that was given up before any node saw it.
-var droppedError = mustJSON(api.NewError("miroir_no_quorum", "No node could take the write, so it was dropped. Nothing was written."))
 
 func allDropped(parts map[topology.NodeIndex]*part) bool {
 	for _, p := range parts {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/sirupsen/logrus"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/store"
@@ -38,9 +37,6 @@ type (
 		node  topology.NodeIndex
 		state nodeState
 	}
-	// abandon says that a coordinator found no node that could have taken the
-	// entries of a task.
-	abandon struct{ lsns []int64 }
 	// closedTask is the end of the commit that finishes a task.
 	closedTask struct {
 		task *openTask
@@ -80,6 +76,10 @@ type taskKeeper struct {
 	undone  map[int64]bool // refused entries that another entry takes back
 
 	reverted map[string]*entry // by index id: the last settings that were taken back
+
+	retracting map[string]*retracting // by index id
+	abandoned  map[int64]bool         // open tasks whose clients were told that no node took them
+	waiting    []*restoreLane         // until retractions are committed
 }
 
 // openTask is a task that has not ended.
@@ -99,7 +99,6 @@ type openEntry struct {
 	verdict verdict
 	behind  []topology.NodeIndex
 	err     json.RawMessage
-	holds   map[topology.NodeIndex]bool // replies to holdUnsent
 }
 
 func (k *taskKeeper) Receive(ctx actor.Context) {
@@ -110,10 +109,13 @@ func (k *taskKeeper) Receive(ctx actor.Context) {
 // was read again, because what nodes said is said once.
 func (k *taskKeeper) keep(current any) {
 	switch current.(type) {
-	case actor.SystemMessage, actor.AutoReceiveMessage, *keeperRestored, *crash:
-		return
+	case actor.SystemMessage, actor.AutoReceiveMessage, *keeperRestored, *retractCommitted, *crash:
+		current = nil
 	}
-	if k.restored {
+	for _, m := range k.waiting {
+		k.c.early = append(k.c.early, m)
+	}
+	if k.restored && current != nil {
 		k.c.early = append(k.c.early, current)
 	}
 }
@@ -121,10 +123,13 @@ func (k *taskKeeper) keep(current any) {
 func (k *taskKeeper) receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		k.started(ctx.Self())
+		k.started()
 		return
 	case *keeperRestored:
 		k.onRestored(ctx.Self(), m)
+		return
+	case *retractCommitted:
+		k.onRetractCommitted(m)
 		return
 	case *crash:
 		panic("asked to crash: " + m.why)
@@ -150,10 +155,12 @@ func (k *taskKeeper) handle(msg any) {
 		k.onChanged(m)
 	case *nodeChanged:
 		k.onNode(m)
-	case *abandon:
-		k.onAbandon(m)
+	case *retract:
+		k.onRetract(m)
 	case *heldUnsent:
 		k.onHeld(m)
+	case *endRetract:
+		k.onEndRetract(m)
 	case *closedTask:
 		k.onClosed(m)
 	case *retryClose:
@@ -166,12 +173,23 @@ func (k *taskKeeper) handle(msg any) {
 	}
 }
 
-func (k *taskKeeper) started(self *actor.PID) {
+func (k *taskKeeper) started() {
 	k.incarnation = int(k.c.incarnations.Add(1))
 	k.fifo, k.entries = map[string][]*openTask{}, map[int64]*openEntry{}
 	k.newest, k.undone, k.reverted = map[string]int64{}, map[int64]bool{}, map[string]*entry{}
+	k.retracting, k.abandoned = map[string]*retracting{}, map[int64]bool{}
 	k.states = slices.Clone(k.c.views.load().states)
 	k.lag = lagTable{views: k.c.views}
+	k.readStore()
+}
+
+// readStore reads what there is to follow, once no retraction of the incarnation
+// before is being committed: it must be read too.
+func (k *taskKeeper) readStore() {
+	if k.c.retractions > 0 {
+		return
+	}
+	self := k.c.keeper
 	res := &keeperRestored{incarnation: k.incarnation, err: errNodeRestarting}
 	k.c.spawn("task keeper restore", func() {
 		defer func() { k.c.tell(self, res) }()
@@ -235,6 +253,9 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 func (k *taskKeeper) up(n topology.NodeIndex) bool { return k.states[n].up() }
 
 func (k *taskKeeper) onTrack(m *track) {
+	if k.outdated(m) {
+		return
+	}
 	var ot *openTask
 	if m.task != nil && !m.task.Finished() {
 		if ot = k.find(m.task); ot == nil {
@@ -278,6 +299,15 @@ func (k *taskKeeper) onTrack(m *track) {
 	if ot != nil && k.restored {
 		k.closeNext(ot)
 	}
+}
+
+// outdated reports whether a task that is told of again has ended since its row was
+// read.
+func (k *taskKeeper) outdated(m *track) bool {
+	if m.task == nil || len(m.entries) == 0 || k.find(m.task) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(m.entries, func(e *entry) bool { return e.row.LSN > k.newest[e.row.IndexID] })
 }
 
 // find returns the open task of a row, by uid.
@@ -462,6 +492,10 @@ func (k *taskKeeper) settledUpTo(indexID string, told int64) int64 {
 
 // onRestoreLane hands a restarted node actor what its node still has to do.
 func (k *taskKeeper) onRestoreLane(m *restoreLane) {
+	if k.laneLost(m.node) {
+		k.waiting = append(k.waiting, m)
+		return
+	}
 	res := &laneRestored{}
 	for _, oe := range k.entries {
 		p := oe.parts[m.node]
@@ -480,43 +514,4 @@ func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 		slices.SortFunc(list, func(a, b *delivery) int { return int(a.entry.row.LSN - b.entry.row.LSN) })
 	}
 	k.c.tell(m.replyTo, res)
-}
-
-// onAbandon starts to take an entry back that no node has seen: every lane
-// stops at it, and only when all could, it is dropped.
-func (k *taskKeeper) onAbandon(m *abandon) {
-	if len(m.lsns) != 1 {
-		return // a task of several steps is carried on
-	}
-	oe := k.entries[m.lsns[0]]
-	if oe == nil || oe.task == nil || oe.e.row.Kind == kindCreateIndex {
-		return
-	}
-	oe.holds = map[topology.NodeIndex]bool{}
-	for n := range oe.parts {
-		k.c.tell(k.c.nodes[n].pid, &holdUnsent{lsn: m.lsns[0], replyTo: k.c.keeper})
-	}
-}
-
-func (k *taskKeeper) onHeld(m *heldUnsent) {
-	oe := k.entries[m.lsn]
-	if oe == nil || oe.holds == nil {
-		k.c.tell(k.c.nodes[m.node].pid, &endHold{lsn: m.lsn})
-		return
-	}
-	oe.holds[m.node] = m.held
-	if len(oe.holds) < len(oe.parts) {
-		return
-	}
-	all := true
-	for _, held := range oe.holds {
-		all = all && held
-	}
-	for n := range oe.parts {
-		k.c.tell(k.c.nodes[n].pid, &endHold{lsn: m.lsn, drop: all})
-	}
-	oe.holds = nil
-	if all {
-		k.c.log.WithFields(logrus.Fields{"entry": m.lsn}).Warn("no node could take the write; it is dropped and its task fails")
-	}
 }

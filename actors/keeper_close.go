@@ -216,6 +216,7 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 		return
 	}
 	ot.row = m.end
+	delete(k.abandoned, ot.row.UID)
 	for _, key := range ot.keys {
 		if queue := k.fifo[key]; len(queue) > 0 && queue[0] == ot {
 			k.fifo[key] = queue[1:]

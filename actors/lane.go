@@ -2,6 +2,7 @@ package actors
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,20 +26,22 @@ type (
 		lsn    int64
 		result deliveryResult
 	}
-	// holdUnsent asks to stop at an entry that surely never reached the node.
+	// holdUnsent asks to stop at those entries of an index that surely never
+	// reached the node.
 	holdUnsent struct {
-		lsn     int64
+		indexID string
+		lsns    []int64
 		replyTo *actor.PID
 	}
 	// heldUnsent is the reply.
 	heldUnsent struct {
-		lsn  int64
-		node topology.NodeIndex
-		held bool
+		indexID string
+		node    topology.NodeIndex
+		held    []int64
 	}
-	// endHold drops a held entry or lets it go on.
+	// endHold drops held entries or lets them go on.
 	endHold struct {
-		lsn  int64
+		lsns []int64
 		drop bool
 		all  bool // lets every held entry go on
 	}
@@ -300,12 +303,16 @@ func (a *nodeActor) leave(d *delivery, s store.DeliveryState, refusal json.RawMe
 }
 
 func (a *nodeActor) onHoldUnsent(m *holdUnsent) {
-	d := a.lane.find(m.lsn)
-	held := d != nil && !d.uncertain && len(d.nodeTasks) == 0 && !(a.h.laneBusy && a.h.busyWith == m.lsn)
-	if held {
+	reply := &heldUnsent{indexID: m.indexID, node: a.h.index}
+	for _, lsn := range m.lsns {
+		d := a.lane.find(lsn)
+		if d == nil || a.resuming || d.uncertain || len(d.nodeTasks) > 0 || a.h.laneBusy && a.h.busyWith == lsn {
+			continue
+		}
 		d.held = true
+		reply.held = append(reply.held, lsn)
 	}
-	a.c.tell(m.replyTo, &heldUnsent{lsn: m.lsn, node: a.h.index, held: held})
+	a.c.tell(m.replyTo, reply)
 }
 
 func (a *nodeActor) onEndHold(m *endHold) {
@@ -314,11 +321,20 @@ func (a *nodeActor) onEndHold(m *endHold) {
 			d.held = false
 		}
 	}
-	if d := a.lane.find(m.lsn); d != nil {
+	for _, lsn := range m.lsns {
+		d := a.lane.find(lsn)
+		if d == nil {
+			continue
+		}
 		if m.drop && d.held {
+			a.c.report(d.coordinator, a.h.index, d.entry, reportMissed, errDropped)
+			d.coordinator = nil
 			a.leave(d, store.DeliveryDropped, nil)
 		}
 		d.held = false
 	}
 	a.advance()
 }
+
+// errDropped says that a write was taken back before the node was handed it.
+var errDropped = errors.New("the write was taken back")

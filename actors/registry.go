@@ -253,6 +253,19 @@ func (r *registry) forget(id string) {
 	delete(r.rows, id)
 }
 
+// unmade forgets an index whose making was taken back. Writers that hold it may
+// still make it; after the last of them its uid is free.
+func (r *registry) unmade(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.rows, id)
+	for uid, h := range r.sequenced {
+		if h.id == id && h.writers == 0 {
+			delete(r.sequenced, uid)
+		}
+	}
+}
+
 // uidOf turns an internal id back into what clients say.
 func (r *registry) uidOf(id string) (string, bool) {
 	r.mu.Lock()

@@ -66,10 +66,13 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 	open := map[int64]*store.Task{}
 	res := &keeperRestored{deliveries: st.Deliveries}
 	for _, t := range st.Tasks { // by uid: tasks of an index end in this order
+		if ordersTasks(t.Type) {
+			continue // nothing that nodes do
+		}
 		open[t.UID] = t
 		res.tracks = append(res.tracks, &track{task: t})
 	}
-	shards := shardsByIndex(st.Indexes)
+	shards, failedUnseen := shardsByIndex(st.Indexes), forgottenFailed(st)
 	for _, row := range st.Entries { // by LSN: entries must be told in this order
 		e, err := newEntry(row, c.snap, shards[row.IndexID])
 		if err != nil {
@@ -81,7 +84,7 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return &keeperRestored{err: fmt.Errorf("read task %d: %w", row.TaskUID, err)}
 			}
-			t.failed = ended != nil && ended.Status == api.Failed
+			t.failed = ended != nil && ended.Status == api.Failed || ended == nil && failedUnseen(row.LSN)
 		}
 		res.tracks = append(res.tracks, t)
 	}

@@ -63,6 +63,11 @@ func (p *sequencePlan) add(w *write) {
 		p.c.tell(w.coordinator, &resolveAgain{moved: true})
 		return
 	}
+	if w.hinted && p.state.pk == "" { // what had decided it was taken back
+		p.handle.pk.Store(nil)
+		p.c.tell(w.coordinator, &resolveAgain{})
+		return
+	}
 	if w.docs != nil && w.fail == nil && w.docs.batch != nil && p.state.pk != "" && w.assumedPK != p.state.pk {
 		pk := p.state.pk
 		p.handle.pk.Store(&pk)

@@ -66,7 +66,8 @@ type sequencer struct {
 	undo        []*entry
 	state       indexState
 	overlay     overlay
-	stands      *actor.PID // the swap that it stands still for
+	stands      *actor.PID // the swap or retraction that it stands still for
+	rereading   bool       // what the store has is known to the task keeper and the lanes
 	watch       func(*actor.PID)
 	unwatch     func(*actor.PID)
 	barrier     int64 // lookups wait until this entry is settled
@@ -112,7 +113,11 @@ func (a *sequencer) receive(ctx actor.Context) {
 			a.onRestored(ctx.Self(), m)
 		}
 	case *write:
-		a.queue = append(a.queue, m)
+		if m.urgent {
+			a.queue = slices.Insert(a.queue, 0, m)
+		} else {
+			a.queue = append(a.queue, m)
+		}
 		a.pump()
 	case *withdraw:
 		a.onWithdraw(m)
@@ -244,6 +249,19 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		}
 	}
 	a.publishPK()
+	if !a.rereading {
+		a.tellAgain(m)
+	}
+	a.ready, a.rereading = true, false
+	if a.settledLSN < a.lastLSN {
+		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.lastLSN, replyTo: self})
+	}
+	a.pump()
+}
+
+// tellAgain tells the task keeper and the lanes of all entries that are not done:
+// the sequencer before may have come no further than to commit them.
+func (a *sequencer) tellAgain(m *restored) {
 	byTask := map[int64][]*entry{}
 	var order []int64
 	for _, e := range m.entries {
@@ -256,11 +274,6 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		a.c.tell(a.c.keeper, &track{task: m.tasks[uid], entries: byTask[uid]})
 		a.dispatch(byTask[uid], nil)
 	}
-	a.ready = true
-	if a.settledLSN < a.lastLSN {
-		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.lastLSN, replyTo: self})
-	}
-	a.pump()
 }
 
 // replay applies to the state what an unfinished entry decided.

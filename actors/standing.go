@@ -23,6 +23,9 @@ func (a *sequencer) onGoOn(m *goOn) {
 		a.unwatch(a.stands)
 	}
 	a.stands, a.busy, a.handle.committing = nil, false, false
+	if m.dropped && a.ready {
+		a.startOver()
+	}
 	if !a.ready {
 		a.readAgain()
 		return
@@ -32,6 +35,10 @@ func (a *sequencer) onGoOn(m *goOn) {
 	}
 	a.pump()
 }
+
+// startOver forgets what was decided, because some of it is no more: the store says
+// what is left. The task keeper and the lanes know.
+func (a *sequencer) startOver() { a.ready, a.rereading = false, true }
 
 // onSwapGone ends the standstill for a swap that has died: whether it was
 // committed is in the store.

@@ -35,6 +35,7 @@ type (
 		coordinator *actor.PID
 		uid         string
 		lsn         int64 // of the entry that renames it; 0 when nothing was committed
+		dropped     bool  // entries were taken back: the store says what is left
 	}
 	// swapCommitted is the end of the commit.
 	swapCommitted struct {

@@ -23,6 +23,8 @@ type write struct {
 
 	// swap says that this is no write: a swap wants its place in the order.
 	swap bool
+	// urgent is a swap's place before all writes that wait: a retraction's.
+	urgent bool
 
 	// Documents and deletions.
 	body      []byte
@@ -34,6 +36,7 @@ type write struct {
 	payload   store.Ref
 	p         params
 	assumedPK string // the primary key that docs were resolved for
+	hinted    bool   // the index had a primary key then
 	received  int    // documents or ids as the client counts them
 
 	// Index and settings changes.

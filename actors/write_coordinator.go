@@ -236,19 +236,17 @@ func (w *writeCoordinator) decide(ctx actor.Context) {
 	a := &messages.TaskAccepted{Task: summary(w.task)}
 	missed := &degradation{snap: w.c.snap}
 	unmet, taken := false, false
-	var lsns []int64
 	for _, t := range w.tallies {
 		r := t.count.Result()
 		missed.add(r.Groups, r.Shards)
 		unmet = unmet || r.Outcome == quorum.Unmet
 		taken = taken || t.unknown || t.refusal != nil
-		lsns = append(lsns, t.lsn)
 	}
 	if unmet {
 		a.Err = api.Errorf("miroir_no_quorum",
 			"No replica group took the write for every shard in time. Whether it will be carried out is unknown: task %d tells.", w.task.UID)
 		if !taken {
-			w.c.tell(w.c.keeper, &abandon{lsns})
+			w.c.abandonTask(w.task.UID, w.task.IndexID)
 		}
 	}
 	a.Degraded = missed.header()
@@ -357,6 +355,7 @@ func (c *Cluster) place(w *write) *api.Error {
 
 func (c *Cluster) placeDocuments(w *write) *api.Error {
 	pk := w.handle.pk.Load()
+	w.hinted = pk != nil
 	hint := w.requestPK
 	if pk != nil {
 		hint = *pk

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/store"
 )
 
 // WriteOptions travel with every write.
@@ -84,5 +85,27 @@ type UpdateSettings struct {
 	Patch json.RawMessage
 	// Reset says that the request was a DELETE: the index is not created.
 	Reset bool
+	WriteOptions
+}
+
+// TaskSelection names tasks by filters.
+type TaskSelection struct {
+	// Query holds the filters; nil when nothing can match them.
+	Query *store.TaskQuery
+	// Filter is the client's query string, for the details of the task.
+	Filter string
+}
+
+// CancelTasks cancels the tasks that match now, as far as no node has been handed
+// them. Reply: TaskAccepted.
+type CancelTasks struct {
+	TaskSelection
+	WriteOptions
+}
+
+// DeleteTasks forgets the tasks that match now, as far as they have ended.
+// Reply: TaskAccepted.
+type DeleteTasks struct {
+	TaskSelection
 	WriteOptions
 }
