@@ -77,6 +77,10 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"an unknown batch", "GET", "/batches/99", "", nil, 404, "batch_not_found", "Batch `99` not found."},
 		{"a batch of a task that waits", "GET", "/batches/4", "", nil, 404, "batch_not_found", ""},
 		{"an unknown task status", "GET", "/tasks?statuses=done", "", nil, 400, "invalid_task_statuses", "`done` is not a valid task status"},
+		{"cancelling without a filter", "POST", "/tasks/cancel", "", nil, 400, "missing_task_filters", "Query parameters to filter the tasks to cancel are missing."},
+		{"deleting without a filter", "DELETE", "/tasks", "", nil, 400, "missing_task_filters", "Query parameters to filter the tasks to delete are missing."},
+		{"cancelling a page of tasks", "POST", "/tasks/cancel?limit=1", "", nil, 400, "bad_request", "Unknown parameter `limit`: expected one of `uids`, `batchUids`, `canceledBy`"},
+		{"deleting tasks by no number", "DELETE", "/tasks?uids=x", "", nil, 400, "invalid_task_uids", "could not parse `x` as a positive integer"},
 		{"an unknown task parameter", "GET", "/tasks?x=1", "", nil, 400, "bad_request", ""},
 		{"an unknown size format", "GET", "/stats?sizeFormat=big", "", nil, 400, "invalid_stats_size_format", ""},
 		{"turning on a feature", "PATCH", "/experimental-features", `{"metrics":true}`, asJSON, 501, "miroir_not_supported", "`metrics`"},
@@ -126,7 +130,7 @@ func TestEveryRouteThatIsNotServedSaysWhatToDo(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys("master-master-master", "") })
 	for _, r := range []string{"POST /indexes/films/documents/edit",
-		"POST /tasks/cancel", "DELETE /tasks", "GET /tasks/3/documents", "POST /dumps", "POST /snapshots", "POST /export",
+		"GET /tasks/3/documents", "POST /dumps", "POST /snapshots", "POST /export",
 		"GET /metrics", "GET /network", "POST /network/control", "GET /keys", "POST /keys", "DELETE /keys/x", "GET /webhooks", "PATCH /webhooks/x", "GET /chats",
 		"POST /chats/w/chat/completions", "POST /dynamic-search-rules", "POST /render-template", "POST /logs/stream",
 		"POST /indexes/films/compact", "POST /tasks/compact"} {

@@ -131,7 +131,9 @@ func (c *call) degrade(how string) {
 }
 
 // change sends a write to the door and writes the summarized task.
-func (c *call) change(msg any) error {
+func (c *call) change(msg any) error { return c.changeWith(http.StatusAccepted, msg) }
+
+func (c *call) changeWith(status int, msg any) error {
 	t := c.s.opts.Door.Write(c.ctx(), msg)
 	if t == nil {
 		return errNoAnswer
@@ -140,7 +142,7 @@ func (c *call) change(msg any) error {
 	if t.Err != nil {
 		return t.Err
 	}
-	return c.json(http.StatusAccepted, t.Task)
+	return c.json(status, t.Task)
 }
 
 func statusOr(status, fallback int) int {

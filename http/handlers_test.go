@@ -280,6 +280,44 @@ func TestTasksAndBatchesAreShown(t *testing.T) {
 	}
 }
 
+func TestACanceledTaskBelongsToTheBatchOfItsCancelation(t *testing.T) {
+	door := newFakeDoor()
+	when, by := door.tasks[3].EnqueuedAt, int64(6)
+	door.tasks[5] = &store.Task{UID: 5, IndexUID: "films", Type: api.DocumentAdditionOrUpdate, Status: api.Canceled, CanceledBy: &by,
+		Details: json.RawMessage(`{"receivedDocuments":7,"indexedDocuments":0}`), EnqueuedAt: when, StartedAt: when, FinishedAt: when}
+	door.tasks[6] = &store.Task{UID: 6, Type: api.TaskCancelation, Status: api.Succeeded, EnqueuedAt: when, StartedAt: when, FinishedAt: when,
+		Details: json.RawMessage(`{"matchedTasks":1,"canceledTasks":1,"originalFilter":"?uids=5"}`)}
+	door.page = &store.TaskPage{Tasks: []*store.Task{door.tasks[5]}, Total: 1}
+	s := start(t, door, nil)
+	for path, want := range map[string]string{
+		"/tasks/5":   `{"uid":5,"batchUid":6,"indexUid":"films","status":"canceled","type":"documentAdditionOrUpdate","canceledBy":6,`,
+		"/batches/6": `"details":{"matchedTasks":1,"canceledTasks":1,"originalFilter":"?uids=5","receivedDocuments":7,"indexedDocuments":0},"stats":{"totalNbTasks":2,"status":{"canceled":1,"succeeded":1},"types":{"documentAdditionOrUpdate":1,"taskCancelation":1},"indexUids":{"films":1}}`,
+	} {
+		if r := send(t, s, "GET", path, ""); r.status != 200 || !strings.Contains(r.body, want) {
+			t.Errorf("%s is %d %s", path, r.status, r.body)
+		}
+	}
+	if r := send(t, s, "GET", "/batches/5", ""); r.status != 404 {
+		t.Errorf("a batch of a canceled task: %d %s", r.status, r.body)
+	}
+}
+
+func TestTasksAreCanceledAndDeletedByFilters(t *testing.T) {
+	door := newFakeDoor()
+	s := start(t, door, nil)
+	r := send(t, s, "POST", "/tasks/cancel?statuses=enqueued,processing&indexUids=films", "")
+	m, _ := door.writes[0].(*messages.CancelTasks)
+	if r.status != 200 || !strings.HasPrefix(r.body, `{"taskUid":7,`) || m == nil || m.Filter != "?statuses=enqueued,processing&indexUids=films" ||
+		!reflect.DeepEqual(m.Query.Statuses, []string{"enqueued", "processing"}) || !reflect.DeepEqual(m.Query.IndexUIDs, []string{"films"}) {
+		t.Errorf("%d %s: %+v", r.status, r.body, m)
+	}
+	r = send(t, s, "DELETE", "/tasks?uids=*", "")
+	d, _ := door.writes[1].(*messages.DeleteTasks)
+	if r.status != 200 || d == nil || d.Filter != "?uids=*" || d.Query == nil || d.Query.UIDs != nil {
+		t.Errorf("%d %s: %+v", r.status, r.body, d)
+	}
+}
+
 func TestTaskQueriesAreTranslated(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, nil)
@@ -301,7 +339,7 @@ func TestTaskQueriesAreTranslated(t *testing.T) {
 	if q = last("/tasks"); q.UIDs != nil || q.Statuses != nil || q.Limit != 20 {
 		t.Errorf("query is %+v", q)
 	}
-	if q = last("/tasks?batchUids=1,3&uids=3,4&statuses=enqueued,failed"); !reflect.DeepEqual(q.UIDs, []int64{3}) || !reflect.DeepEqual(q.Statuses, []string{"failed"}) {
+	if q = last("/tasks?batchUids=1,3&uids=3,4&statuses=failed"); !reflect.DeepEqual(q.UIDs, []int64{3, 4}) || !reflect.DeepEqual(q.BatchUIDs, []int64{1, 3}) {
 		t.Errorf("query is %+v", q)
 	}
 	if q = last("/batches?statuses=enqueued"); q != nil {

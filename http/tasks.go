@@ -5,14 +5,19 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/rawjson"
 	"github.com/miroir-search/miroir/store"
 )
 
 func (s *Server) taskRoutes() {
 	s.route(http.MethodGet, "/tasks", ActionTasksGet, listTasks)
+	s.route(http.MethodDelete, "/tasks", ActionTasksDelete, deleteTasks)
+	s.route(http.MethodPost, "/tasks/cancel", ActionTasksCancel, cancelTasks)
 	s.route(http.MethodGet, "/tasks/:task", ActionTasksGet, getTask)
 	s.route(http.MethodGet, "/batches", ActionTasksGet, listBatches)
 	s.route(http.MethodGet, "/batches/:batch", ActionTasksGet, getBatch)
@@ -43,7 +48,10 @@ func viewTask(t *store.Task) taskView {
 	if len(v.Error) == 0 {
 		v.Error = json.RawMessage("null")
 	}
-	if hasBatch(t) {
+	switch {
+	case t.Status == api.Canceled:
+		v.BatchUID = t.CanceledBy
+	case t.Status != api.Enqueued:
 		v.BatchUID = &t.UID
 	}
 	if t.IndexUID != "" {
@@ -68,10 +76,9 @@ func duration(t *store.Task) *api.Duration {
 	return &d
 }
 
-// hasBatch: every task that left the queue is a batch of its own.
-func hasBatch(t *store.Task) bool { return t.Status != api.Enqueued }
-
-var batchStatuses = []string{api.Processing, api.Succeeded, api.Failed, api.Canceled}
+// Every task that left the queue is a batch of its own, but for canceled ones: they
+// belong to the batch of their cancelation.
+var batchStatuses = []string{api.Processing, api.Succeeded, api.Failed}
 
 // listing is the envelope of tasks and batches.
 type listing[T any] struct {
@@ -82,12 +89,14 @@ type listing[T any] struct {
 	Next    *int64 `json:"next"`
 }
 
-func listTasks(c *call) error { return listWork(c, nil, viewTask) }
+func listTasks(c *call) error {
+	return listWork(c, nil, func(t *store.Task) (taskView, error) { return viewTask(t), nil })
+}
 
-func listBatches(c *call) error { return listWork(c, batchStatuses, viewBatch) }
+func listBatches(c *call) error { return listWork(c, batchStatuses, c.viewBatch) }
 
 // listWork lists tasks, of the given states when there are any.
-func listWork[T any](c *call, statuses []string, view func(*store.Task) T) error {
+func listWork[T any](c *call, statuses []string, view func(*store.Task) (T, error)) error {
 	q, bad := api.ParseTaskQuery(c.query())
 	if bad != nil {
 		return bad
@@ -100,7 +109,11 @@ func listWork[T any](c *call, statuses []string, view func(*store.Task) T) error
 			return err
 		}
 		for _, t := range found.Tasks {
-			out.Results = append(out.Results, view(t))
+			v, err := view(t)
+			if err != nil {
+				return err
+			}
+			out.Results = append(out.Results, v)
 		}
 		out.Total, out.From, out.Next = found.Total, found.From, found.Next
 	}
@@ -110,7 +123,7 @@ func listWork[T any](c *call, statuses []string, view func(*store.Task) T) error
 // storeQuery translates a query; some is false when nothing can match it.
 func (c *call) storeQuery(q *api.TaskQuery, statuses []string) (out *store.TaskQuery, some bool) {
 	out = &store.TaskQuery{
-		UIDs: wide(q.UIDs), CanceledBy: wide(q.CanceledBy), Statuses: q.Statuses, Types: q.Types, IndexUIDs: q.IndexUIDs,
+		UIDs: wide(q.UIDs), CanceledBy: wide(q.CanceledBy), BatchUIDs: wide(q.BatchUIDs), Statuses: q.Statuses, Types: q.Types, IndexUIDs: q.IndexUIDs,
 		AfterEnqueuedAt: at(q.AfterEnqueuedAt), BeforeEnqueued: at(q.BeforeEnqueuedAt),
 		AfterStartedAt: at(q.AfterStartedAt), BeforeStartedAt: at(q.BeforeStartedAt),
 		AfterFinishedAt: at(q.AfterFinishedAt), BeforeFinished: at(q.BeforeFinishedAt),
@@ -119,10 +132,6 @@ func (c *call) storeQuery(q *api.TaskQuery, statuses []string) (out *store.TaskQ
 	if q.From != nil {
 		from := int64(*q.From)
 		out.From = &from
-	}
-	if q.BatchUIDs != nil { // the batch of a task has the task's own uid
-		out.UIDs = both(out.UIDs, wide(q.BatchUIDs))
-		statuses = batchStatuses
 	}
 	if statuses != nil {
 		out.Statuses = both(out.Statuses, statuses)
@@ -135,7 +144,7 @@ func (c *call) storeQuery(q *api.TaskQuery, statuses []string) (out *store.TaskQ
 			}
 		}
 	}
-	some = matchesSome(out.UIDs) && matchesSome(out.CanceledBy) && matchesSome(out.Statuses) && matchesSome(out.Types) &&
+	some = matchesSome(out.UIDs) && matchesSome(out.CanceledBy) && matchesSome(out.BatchUIDs) && matchesSome(out.Statuses) && matchesSome(out.Types) &&
 		matchesSome(out.IndexUIDs)
 	return out, some
 }
@@ -211,36 +220,118 @@ func getTask(c *call) error {
 	return c.json(http.StatusOK, viewTask(t))
 }
 
-// batchView is a task as the only one of its batch.
-type batchView struct {
-	UID      int64           `json:"uid"`
-	Progress any             `json:"progress"`
-	Details  json.RawMessage `json:"details"`
-	Stats    struct {
-		Total     int            `json:"totalNbTasks"`
-		Status    map[string]int `json:"status"`
-		Types     map[string]int `json:"types"`
-		IndexUIDs map[string]int `json:"indexUids"`
-	} `json:"stats"`
-	Duration   *api.Duration `json:"duration"`
-	StartedAt  *time.Time    `json:"startedAt"`
-	FinishedAt *time.Time    `json:"finishedAt"`
-	Strategy   string        `json:"batchStrategy"`
+func cancelTasks(c *call) error {
+	sel, options, err := c.taskSelection("cancel")
+	if err != nil {
+		return err
+	}
+	return c.changeWith(http.StatusOK, &messages.CancelTasks{TaskSelection: *sel, WriteOptions: options})
 }
 
-func viewBatch(t *store.Task) batchView {
-	v := batchView{UID: t.UID, Details: t.Details, Duration: duration(t), StartedAt: utc(t.StartedAt), FinishedAt: utc(t.FinishedAt),
-		Strategy: "every task is a batch of its own"}
-	if len(v.Details) == 0 {
-		v.Details = json.RawMessage("{}")
+func deleteTasks(c *call) error {
+	sel, options, err := c.taskSelection("delete")
+	if err != nil {
+		return err
 	}
-	v.Stats.Total = 1
-	v.Stats.Status, v.Stats.Types = map[string]int{t.Status: 1}, map[string]int{t.Type: 1}
-	v.Stats.IndexUIDs = map[string]int{}
+	return c.changeWith(http.StatusOK, &messages.DeleteTasks{TaskSelection: *sel, WriteOptions: options})
+}
+
+// taskSelection reads which tasks to cancel or delete.
+func (c *call) taskSelection(verb string) (*messages.TaskSelection, messages.WriteOptions, error) {
+	q, bad := api.ParseTaskFilters(c.query(), verb)
+	if bad != nil {
+		return nil, messages.WriteOptions{}, bad
+	}
+	sel := &messages.TaskSelection{Filter: "?" + c.query()}
+	if stored, some := c.storeQuery(q, nil); some {
+		sel.Query = stored
+	}
+	options, err := c.writeOptions(nil)
+	return sel, options, err
+}
+
+// batchView is a task as a batch, with the tasks that it canceled.
+type batchView struct {
+	UID        int64           `json:"uid"`
+	Progress   any             `json:"progress"`
+	Details    json.RawMessage `json:"details"`
+	Stats      batchStats      `json:"stats"`
+	Duration   *api.Duration   `json:"duration"`
+	StartedAt  *time.Time      `json:"startedAt"`
+	FinishedAt *time.Time      `json:"finishedAt"`
+	Strategy   string          `json:"batchStrategy"`
+}
+
+type batchStats struct {
+	Total     int            `json:"totalNbTasks"`
+	Status    map[string]int `json:"status"`
+	Types     map[string]int `json:"types"`
+	IndexUIDs map[string]int `json:"indexUids"`
+}
+
+func (s *batchStats) add(t *store.Task) {
+	s.Total++
+	s.Status[t.Status]++
+	s.Types[t.Type]++
 	if t.IndexUID != "" {
-		v.Stats.IndexUIDs[t.IndexUID] = 1
+		s.IndexUIDs[t.IndexUID]++
 	}
-	return v
+}
+
+// viewBatch shows a task as a batch.
+func (c *call) viewBatch(t *store.Task) (batchView, error) {
+	v := batchView{UID: t.UID, Details: json.RawMessage("{}"), Duration: duration(t), StartedAt: utc(t.StartedAt), FinishedAt: utc(t.FinishedAt),
+		Stats:    batchStats{Status: map[string]int{}, Types: map[string]int{}, IndexUIDs: map[string]int{}},
+		Strategy: "every task is a batch of its own"}
+	v.Stats.add(t)
+	if len(t.Details) > 0 {
+		v.Details = batchDetails(t.Details)
+	}
+	if t.Type != api.TaskCancelation || t.Status != api.Succeeded {
+		return v, nil
+	}
+	q := &store.TaskQuery{CanceledBy: []int64{t.UID}, Limit: 1000}
+	for {
+		page, err := c.s.opts.Door.Tasks(c.ctx(), q)
+		if err != nil {
+			return v, err
+		}
+		for _, canceled := range page.Tasks {
+			v.Stats.add(canceled)
+			v.Details = addDetails(v.Details, canceled.Details)
+		}
+		if q.From = page.Next; q.From == nil {
+			return v, nil
+		}
+	}
+}
+
+// batchDetails are a task's details as its batch shows them: Meilisearch leaves out
+// what is null there.
+func batchDetails(details json.RawMessage) json.RawMessage {
+	return rawjson.Remove(nil, details, func(key []byte) bool {
+		name := string(key)
+		if name != `"primaryKey"` && name != `"originalFilter"` {
+			return false
+		}
+		v, ok := rawjson.Get(details, name[1:len(name)-1])
+		return ok && string(v) == "null"
+	})
+}
+
+// addDetails adds a canceled task's details to those of its batch: counts add up.
+func addDetails(into, details json.RawMessage) json.RawMessage {
+	number := func(obj json.RawMessage, name string) (n int64, ok bool) {
+		v, found := rawjson.Get(obj, name)
+		return n, found && json.Unmarshal(v, &n) == nil
+	}
+	for _, name := range []string{"receivedDocuments", "indexedDocuments", "providedIds", "deletedDocuments"} {
+		if n, ok := number(details, name); ok {
+			before, _ := number(into, name)
+			into = rawjson.Set(nil, into, name, strconv.AppendInt(nil, before+n, 10))
+		}
+	}
+	return into
 }
 
 func getBatch(c *call) error {
@@ -250,11 +341,15 @@ func getBatch(c *call) error {
 		return api.InvalidBatchUID(text)
 	}
 	t, err := c.task(uid)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !hasBatch(t) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !slices.Contains(batchStatuses, t.Status) {
 		return api.BatchNotFound(uint64(uid))
 	}
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, viewBatch(t))
+	v, err := c.viewBatch(t)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, v)
 }

@@ -22,8 +22,6 @@ func (s *Server) unsupportedRoutes() {
 	}{
 		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},
 		{post, index + "/compact", ActionIndexesCompact, "Miroir does not compact indexes. Compact them on each node."},
-		{post, "/tasks/cancel", ActionTasksCancel, "Miroir does not cancel tasks yet. Wait for them to end: GET /tasks?statuses=enqueued,processing."},
-		{del, "/tasks", ActionTasksDelete, "Miroir does not delete tasks yet. Finished tasks do no harm; filter GET /tasks instead."},
 		{post, "/tasks/compact", ActionTasksCompact, "Miroir does not compact its tasks. Nothing needs to be done."},
 		{get, "/tasks/:task/documents", ActionTasksGet, "Miroir does not give back the documents of a task. Read them with GET /indexes/{uid}/documents."},
 		{post, "/dumps", ActionDumpsCreate, "Miroir does not make dumps yet. Make one on each node of a group, and copy Miroir's data directory."},
