@@ -116,6 +116,23 @@ func (c *Cluster) Topology() *messages.Topology {
 		}
 		out.Groups = append(out.Groups, group)
 	}
+	out.Rebuilds = c.rebuildStatus()
+	return out
+}
+
+// rebuildStatus lists the copies that are to be rebuilt.
+func (c *Cluster) rebuildStatus() []messages.TopologyRebuild {
+	out := []messages.TopologyRebuild{}
+	open, progress := c.rebuilds.list()
+	for i, r := range open {
+		p := progress[i]
+		uid, _ := c.registry.uidOf(r.key.index)
+		out = append(out, messages.TopologyRebuild{
+			Node: c.nodes[r.key.node].node.ID, IndexUID: uid, Shards: r.shards.Slice(),
+			Reason: string(c.clientSafe([]byte(r.record.Reason))), Since: r.record.Since,
+			State: p.State, Copied: p.Copied, Total: p.Total, Problem: string(c.clientSafe([]byte(p.Problem))),
+		})
+	}
 	return out
 }
 

@@ -107,7 +107,9 @@ type Cluster struct {
 	registry *registry
 	root     *actor.PID
 	keeper   *actor.PID
+	repairer *actor.PID
 	door     *actor.PID
+	rebuilds *rebuilds
 
 	ctx          context.Context //nolint:containedctx // ends when the cluster stops; requests carry their own
 	cancel       context.CancelFunc
@@ -179,7 +181,7 @@ func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
 	c := &Cluster{
 		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client, snap: snap,
 		views: newViews(len(snap.Nodes())), registry: newRegistry(snap), metrics: figures,
-		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{},
+		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{}, rebuilds: newRebuilds(),
 	}
 	if c.log == nil {
 		c.log = logrus.New()

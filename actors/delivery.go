@@ -63,12 +63,14 @@ func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJo
 
 // deliverCall makes one call, or finds that it has been made.
 func (c *Cluster) deliverCall(ctx context.Context, h *nodeHandle, job *deliveryJob, req *nodeclient.Request) (uid int64, found bool, refusal json.RawMessage, err error) {
-	if job.uncertain {
+	if job.uncertain && c.rebuilds.get(rebuildKey{h.index, job.entry.row.IndexID}) == nil {
+		// While the copy is being rebuilt its tasks are not ours to tell apart, and
+		// what a second arrival would spoil is compared anyway.
 		if uid, found, err = c.findArrived(ctx, h, job.entry); err != nil || found {
 			return uid, found, nil, err
 		}
-		job.uncertain = false
 	}
+	job.uncertain = false
 	ctx, cancel := context.WithTimeout(ctx, c.opts.WriteCallTimeout)
 	defer cancel()
 	resp, err := c.client.Do(ctx, h.node.Address, req)
@@ -76,10 +78,8 @@ func (c *Cluster) deliverCall(ctx context.Context, h *nodeHandle, job *deliveryJ
 	case err != nil:
 		return 0, false, nil, err
 	case resp.OK():
-		uid, err = taskUID(resp)
-		if last := h.lastTask.Load(); err == nil && last >= 0 && uid != last+1 {
-			c.metrics.taskGaps.WithLabelValues(h.node.ID).Inc()
-			c.log.WithField("node", h.node.ID).Warnf("its task uid went from %d to %d: somebody else writes there, or a write arrived twice", last, uid)
+		if uid, err = taskUID(resp); err == nil {
+			err = c.checkGap(h, uid)
 		}
 		return uid, false, nil, err
 	case resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusRequestTimeout && resp.Status != http.StatusTooManyRequests &&

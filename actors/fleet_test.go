@@ -237,12 +237,13 @@ func ids(hits []map[string]any) []string {
 	return out
 }
 
-// idle waits until every node has done everything.
+// idle waits until every node has done everything and every copy is rebuilt.
 func (f *fleet) idle() {
 	f.t.Helper()
 	f.eventually("all nodes have done everything", func() bool {
 		st, err := f.c.load(context.Background())
-		return err == nil && len(st.Entries) == 0 && len(st.Tasks) == 0
+		open, _ := f.c.rebuilds.list()
+		return err == nil && len(st.Entries) == 0 && len(st.Tasks) == 0 && len(open) == 0
 	})
 }
 

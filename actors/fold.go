@@ -3,6 +3,7 @@ package actors
 import (
 	"encoding/json"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/store"
 	"github.com/miroir-search/miroir/topology"
 )
@@ -17,7 +18,12 @@ type part struct {
 
 // ended reports whether the node will do nothing more about the entry.
 func (p *part) ended() bool {
-	return p.state == store.DeliveryApplied || p.state == store.DeliveryFailed || p.state == store.DeliveryDropped
+	switch p.state {
+	case store.DeliveryApplied, store.DeliveryFailed, store.DeliveryDropped, store.DeliveryRebuild:
+		return true
+	case store.DeliveryPending, store.DeliveryAcked:
+	}
+	return false
 }
 
 // verdict is what the parts of an entry amount to.
@@ -47,7 +53,7 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 			if err == nil || nodesFault(err) {
 				err = p.err
 			}
-		case p.state == store.DeliveryDropped:
+		case p.state == store.DeliveryDropped, p.state == store.DeliveryRebuild:
 			behind = append(behind, n)
 		case up(n):
 			return undecided, nil, nil
@@ -71,8 +77,18 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 	case oneApplied(e, applied):
 		return carriedOut, behind, nil
 	}
-	return refusedByNodes, nil, err
+	return refusedByNodes, nil, orLost(err)
 }
+
+func orLost(err json.RawMessage) json.RawMessage {
+	if err == nil {
+		return lostError
+	}
+	return err
+}
+
+// lostError is the error of a task of which no copy is left.
+var lostError = mustJSON(api.NewError("miroir_no_quorum", "The nodes that had taken the write have lost it, and no other could take it."))
 
 func allDropped(parts map[topology.NodeIndex]*part) bool {
 	for _, p := range parts {

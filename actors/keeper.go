@@ -54,6 +54,7 @@ type (
 		incarnation int
 		tracks      []*track
 		deliveries  []*store.Delivery
+		rebuilds    map[rebuildKey]*rebuild
 		err         error
 	}
 	// retryClose tries again to finish a task that could not be committed.
@@ -170,6 +171,12 @@ func (k *taskKeeper) handle(msg any) {
 		k.c.tell(m.replyTo, &settled{k.settledUpTo(m.indexID, m.upTo)})
 	case *restoreLane:
 		k.onRestoreLane(m)
+	case *needRebuild:
+		k.onNeedRebuild(m)
+	case *rebuilt:
+		k.onRebuilt(m)
+	case *askApplied:
+		k.onAskApplied(m)
 	}
 }
 
@@ -207,6 +214,10 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 		time.AfterFunc(time.Second, func() { k.c.tell(self, &actor.Started{}) })
 		return
 	}
+	k.c.rebuilds.replace(m.rebuilds)
+	for key, r := range m.rebuilds {
+		k.lag.record(key, r.shards)
+	}
 	for _, t := range m.tracks {
 		k.onTrack(t)
 	}
@@ -232,6 +243,8 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 		}
 		k.finishEntry(oe)
 	}
+	k.lag.publishAll()
+	k.c.tell(k.c.repairer, &repairDue{})
 	k.restored = true
 	for key := range k.fifo {
 		k.close(key)
@@ -337,6 +350,9 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 		return
 	}
 	p := oe.parts[m.node]
+	if p.state == store.DeliveryRebuild {
+		return // given up in the meantime
+	}
 	p.state, p.nodeTasks, p.details, p.err = m.state, m.nodeTasks, m.details, m.err
 	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
 		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
@@ -407,15 +423,15 @@ func (k *taskKeeper) markBehind(oe *openEntry) {
 		return
 	}
 	for n, p := range oe.parts {
-		if p.state != store.DeliveryApplied && (oe.e.p.Undo == 0 || !k.up(n)) {
+		if p.state != store.DeliveryApplied && p.state != store.DeliveryRebuild && (oe.e.p.Undo == 0 || !k.up(n)) {
 			k.lag.add(oe.e, n)
 		}
 	}
 }
 
 // finishEntry lets go of an entry whose task has ended and which no node will
-// move any more. An entry that was carried out, but not by every node, stays: it
-// is what the node lacks.
+// move any more. A node that will never apply what was carried out is rebuilt; only
+// when there is no other copy the entry stays: it is what the node lacks.
 func (k *taskKeeper) finishEntry(oe *openEntry) {
 	if oe.task != nil {
 		return
@@ -424,19 +440,26 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	if k.mustUndo(oe) {
 		return // a crash must find it again until what takes it back is durable
 	}
-	lacking := oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex
-	for _, p := range oe.parts {
-		if !p.ended() || lacking && p.state != store.DeliveryApplied {
-			return
+	b, open := &store.Batch{}, false
+	for n, p := range oe.parts {
+		if !p.ended() || oe.lacks(n) && !k.rebuildInstead(oe, n, b) {
+			open = true
 		}
+	}
+	if open {
+		if len(b.Deliveries) > 0 {
+			k.c.store.CommitLazily(b)
+		}
+		return
 	}
 	delete(k.undone, oe.e.row.LSN)
 	delete(k.entries, oe.e.row.LSN)
 	row := *oe.e.row
 	row.Done, row.Task = true, nil
-	b := &store.Batch{Entries: []*store.Entry{&row}}
+	b.Entries = []*store.Entry{&row}
 	if row.Kind == kindDeleteIndex {
 		b.ForgetIndexes = []string{row.IndexID}
+		k.dropRecordsOf(row.IndexID)
 		k.c.registry.forget(row.IndexID)
 	}
 	k.c.store.CommitLazily(b)

@@ -226,6 +226,9 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 	for _, oe := range ot.entries {
 		oe.task = nil
 		touched[oe.e.row.IndexID] = true
+		if oe.verdict == carriedOut && oe.e.row.Kind == kindDeleteIndex {
+			k.dropRecordsOf(oe.e.row.IndexID)
+		}
 		if oe.verdict == carriedOut {
 			// A part that was applied while the end was being written.
 			for n, p := range oe.parts {
@@ -244,15 +247,12 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 }
 
 // lagTable counts, per node, index and shard, the carried out entries that a
-// node has not applied, and publishes which shards are behind.
+// node has not applied, and publishes which shards are behind: these, and those
+// that are to be rebuilt.
 type lagTable struct {
-	views  *views
-	counts map[lagKey]*lagCounts
-}
-
-type lagKey struct {
-	node  topology.NodeIndex
-	index string
+	views   *views
+	counts  map[rebuildKey]*lagCounts
+	records map[rebuildKey]topology.ShardSet
 }
 
 type lagCounts struct {
@@ -268,9 +268,9 @@ func (l *lagTable) remove(e *entry, n topology.NodeIndex) { l.change(e, n, false
 
 func (l *lagTable) change(e *entry, n topology.NodeIndex, behind bool) {
 	if l.counts == nil {
-		l.counts = map[lagKey]*lagCounts{}
+		l.counts = map[rebuildKey]*lagCounts{}
 	}
-	key := lagKey{n, e.row.IndexID}
+	key := rebuildKey{n, e.row.IndexID}
 	lc := l.counts[key]
 	if lc == nil {
 		lc = &lagCounts{shards: make([]int, e.table.Shards()), entries: map[int64]bool{}}
@@ -286,17 +286,47 @@ func (l *lagTable) change(e *entry, n topology.NodeIndex, behind bool) {
 		delete(lc.entries, e.row.LSN)
 		step = -1
 	}
-	set := topology.NewShardSet(e.table.Shards())
 	for s := range e.need.And(e.table.Held(n)).All() {
 		lc.shards[s] += step
-	}
-	for s, c := range lc.shards {
-		if c > 0 {
-			set.Add(s)
-		}
 	}
 	if len(lc.entries) == 0 {
 		delete(l.counts, key)
 	}
-	l.views.setBehind(n, e.row.IndexID, set)
+	l.publish(key)
+}
+
+// record publishes the shards that are to be rebuilt; an empty set for none.
+func (l *lagTable) record(key rebuildKey, shards topology.ShardSet) {
+	if l.records == nil {
+		l.records = map[rebuildKey]topology.ShardSet{}
+	}
+	l.records[key] = shards
+	if shards.Empty() {
+		delete(l.records, key)
+	}
+	l.publish(key)
+}
+
+func (l *lagTable) publish(key rebuildKey) {
+	set := l.records[key].Clone()
+	if lc := l.counts[key]; lc != nil {
+		if set.Empty() {
+			set = topology.NewShardSet(len(lc.shards))
+		}
+		for s, n := range lc.shards {
+			if n > 0 {
+				set.Add(s)
+			}
+		}
+	}
+	l.views.setBehind(key.node, key.index, set)
+}
+
+// publishAll clears what an earlier table has published and this one does not know.
+func (l *lagTable) publishAll() {
+	for n, behind := range l.views.load().behind {
+		for id := range behind {
+			l.publish(rebuildKey{n, id})
+		}
+	}
 }

@@ -95,6 +95,7 @@ func (d *delivery) release() {
 // a time (nodeHandle.laneBusy, which outlives the actor).
 type lane struct {
 	queue []*delivery
+	calls []*laneCall // of rebuilds, between the deliveries
 }
 
 // find returns the delivery of an entry, or nil.
@@ -218,6 +219,10 @@ func (a *nodeActor) reportMissed(d *delivery) {
 // way or the node is out of service.
 func (a *nodeActor) advance() {
 	if a.resuming || a.h.laneBusy || !a.health.state.up() {
+		return
+	}
+	if call := a.lane.nextCall(); call != nil {
+		a.startCall(call)
 		return
 	}
 	if len(a.lane.queue) == 0 {

@@ -9,14 +9,16 @@ import (
 // metrics are the figures of the engine room. Labels are bounded: actor kinds,
 // node ids, states, outcomes.
 type metrics struct {
-	panics    *prometheus.CounterVec
-	restarts  *prometheus.CounterVec
-	nodeState *prometheus.GaugeVec
-	taskGaps  *prometheus.CounterVec
-	tasks     *prometheus.CounterVec
-	legs      *prometheus.CounterVec
-	fallbacks prometheus.Counter
-	degraded  prometheus.Counter
+	panics           *prometheus.CounterVec
+	restarts         *prometheus.CounterVec
+	nodeState        *prometheus.GaugeVec
+	taskGaps         *prometheus.CounterVec
+	tasks            *prometheus.CounterVec
+	legs             *prometheus.CounterVec
+	fallbacks        prometheus.Counter
+	degraded         prometheus.Counter
+	rebuilds         *prometheus.CounterVec
+	rebuildDocuments *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -45,11 +47,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		degraded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "miroir_reads_degraded_total", Help: "Reads answered without some shards.",
 		}),
+		rebuilds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_rebuilds_total", Help: "Rebuilds of copies: begun, attempts that failed, ended.",
+		}, []string{"outcome"}),
+		rebuildDocuments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_rebuild_documents_total", Help: "Documents that rebuilds compared, sent to a node, or deleted from it.",
+		}, []string{"what"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded} {
+	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
 		if err := reg.Register(col); err != nil {
 			return nil, fmt.Errorf("register metrics; give every cluster a registerer of its own or wrap it with a label: %w", err)
 		}

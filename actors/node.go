@@ -108,16 +108,6 @@ func (a *nodeActor) receive(ctx actor.Context) {
 		if m.incarnation == a.incarnation {
 			a.c.tell(a.c.keeper, &restoreLane{node: a.h.index, replyTo: ctx.Self()})
 		}
-	case *laneRestored:
-		a.onLaneRestored(m)
-	case *deliver:
-		a.onDeliver(m)
-	case *delivered:
-		a.onDelivered(m)
-	case *holdUnsent:
-		a.onHoldUnsent(m)
-	case *endHold:
-		a.onEndHold(m)
 	case *followDue:
 		if m.incarnation == a.incarnation {
 			a.onFollowDue()
@@ -126,6 +116,28 @@ func (a *nodeActor) receive(ctx actor.Context) {
 		a.onFollowed(m)
 	case *crash:
 		panic("asked to crash: " + m.why)
+	default:
+		a.receiveLane(m)
+	}
+}
+
+// receiveLane handles what concerns the write lane.
+func (a *nodeActor) receiveLane(msg any) {
+	switch m := msg.(type) {
+	case *laneRestored:
+		a.onLaneRestored(m)
+	case *deliver:
+		a.onDeliver(m)
+	case *delivered:
+		a.onDelivered(m)
+	case *laneCall:
+		a.onLaneCall(m)
+	case *laneCalled:
+		a.onLaneCalled(m)
+	case *holdUnsent:
+		a.onHoldUnsent(m)
+	case *endHold:
+		a.onEndHold(m)
 	}
 }
 
@@ -177,6 +189,13 @@ func (a *nodeActor) abandon(current any) {
 	if m, ok := current.(*delivered); ok {
 		a.h.laneBusy, a.h.landed = false, m
 	}
+	if m, ok := current.(*laneCall); ok {
+		m.refuse(errNodeRestarting)
+	}
+	if _, ok := current.(*laneCalled); ok {
+		a.h.laneBusy = false
+	}
+	a.refuseCalls(errNodeRestarting)
 	for _, w := range a.waiting {
 		a.refuse(w, errNodeRestarting)
 	}
@@ -290,6 +309,7 @@ func (a *nodeActor) fail(reason string) {
 		a.refuse(w, errNodeBroken)
 	}
 	a.waiting = nil
+	a.refuseCalls(errNodeBroken)
 	for _, d := range a.lane.queue {
 		a.reportMissed(d)
 	}

@@ -116,17 +116,9 @@ func (c *Cluster) checkNotOlder(ctx context.Context, h *nodeHandle) error {
 	if known < 0 {
 		return nil
 	}
-	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/tasks?limit=1", Idempotent: true})
+	newest, err := c.newestTask(ctx, h, "")
 	if err != nil {
 		return err
-	}
-	var page nodeTasks
-	if err := json.Unmarshal(resp.Body, &page); err != nil {
-		return fmt.Errorf("read its tasks: %w", err)
-	}
-	newest := int64(-1)
-	if len(page.Results) > 0 {
-		newest = page.Results[0].UID
 	}
 	if newest < known {
 		return fmt.Errorf("its newest task is %d, but it has told of task %d: it has an older copy of its data; %s", newest, known, replaceAdvice)

@@ -39,8 +39,9 @@ type indexHandle struct {
 	pk     atomic.Pointer[string] // the primary key as sequenced; nil until decided
 	pid    atomic.Pointer[actor.PID]
 
-	writers    int  // coordinators that hold it; guarded by registry.mu
-	committing bool // a plan is being committed; the sequencer's, survives its restarts
+	writers    int         // coordinators that hold it; guarded by registry.mu
+	committing bool        // a plan is being committed; the sequencer's, survives its restarts
+	watching   []*dirtySet // of rebuilds; the sequencer's, survives its restarts
 }
 
 func newRegistry(snap *topology.Snapshot) *registry {

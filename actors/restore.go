@@ -64,7 +64,11 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 		return &keeperRestored{err: err}
 	}
 	open := map[int64]*store.Task{}
-	res := &keeperRestored{deliveries: st.Deliveries}
+	values, err := c.store.Values(ctx, rebuildPrefix)
+	if err != nil {
+		return &keeperRestored{err: fmt.Errorf("read the records of rebuilds: %w", err)}
+	}
+	res := &keeperRestored{deliveries: st.Deliveries, rebuilds: c.readRebuilds(values)}
 	for _, t := range st.Tasks { // by uid: tasks of an index end in this order
 		if ordersTasks(t.Type) {
 			continue // nothing that nodes do

@@ -48,7 +48,7 @@ func (r *rootActor) spawnAll(ctx actor.Context) error {
 	c := r.c
 	// Everybody's PID must be known before the first of them runs.
 	child := func(name string) *actor.PID { return actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+name) }
-	c.keeper, c.door = child("tasks"), child("door")
+	c.keeper, c.door, c.repairer = child("tasks"), child("door"), child("repairer")
 	for _, h := range c.nodes {
 		h.pid = child("node-" + h.node.ID)
 	}
@@ -59,6 +59,10 @@ func (r *rootActor) spawnAll(ctx actor.Context) error {
 	_, err = ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &doorActor{c: c} }), "door")
 	if err != nil {
 		return fmt.Errorf("door: %w", err)
+	}
+	_, err = ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &repairer{c: c} }), "repairer")
+	if err != nil {
+		return fmt.Errorf("repairer: %w", err)
 	}
 	for _, h := range c.nodes {
 		if _, err := ctx.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return &nodeActor{c: c, h: h} }), "node-"+h.node.ID); err != nil {

@@ -66,8 +66,9 @@ type sequencer struct {
 	undo        []*entry
 	state       indexState
 	overlay     overlay
-	stands      *actor.PID // the swap or retraction that it stands still for
-	rereading   bool       // what the store has is known to the task keeper and the lanes
+	stands      *actor.PID    // the swap, retraction or rebuild that it stands still for
+	rereading   bool          // what the store has is known to the task keeper and the lanes
+	toWatch     []*watchIndex // came while the store was being read
 	watch       func(*actor.PID)
 	unwatch     func(*actor.PID)
 	barrier     int64 // lookups wait until this entry is settled
@@ -135,6 +136,8 @@ func (a *sequencer) receive(ctx actor.Context) {
 		a.onCommitted(m)
 	case *goOn:
 		a.onGoOn(m)
+	case *watchIndex:
+		a.onWatchIndex(m)
 	case *actor.Terminated:
 		// It overtakes what the swap said last.
 		a.c.tell(ctx.Self(), &swapGone{m.Who})
@@ -253,6 +256,7 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		a.tellAgain(m)
 	}
 	a.ready, a.rereading = true, false
+	a.watchAgain()
 	if a.settledLSN < a.lastLSN {
 		a.c.tell(a.c.keeper, &askSettled{indexID: a.handle.id, upTo: a.lastLSN, replyTo: self})
 	}
@@ -465,6 +469,9 @@ func (a *sequencer) onCommitted(m *committed) {
 	for _, s := range m.plan.steps {
 		for _, e := range s.entries {
 			a.lastLSN = e.row.LSN
+			for _, d := range a.handle.watching {
+				d.write(e.row.Kind, s.staged)
+			}
 			switch {
 			case e.row.Kind == kindClear:
 				a.overlay.clear(e.row.LSN)

@@ -28,6 +28,7 @@ type (
 		uid     string
 		created bool
 		deleted bool
+		lsn     int64 // of its newest entry
 	}
 	// goOn lets a sequencer that stands still go on, with the uid its index has
 	// from now on.

@@ -90,6 +90,19 @@ func (v *views) setSettings(n topology.NodeIndex, indexID string, lsn int64) {
 	v.current.Store(next)
 }
 
+// joinSettings publishes that a node has the settings of an index that others have.
+func (v *views) joinSettings(n topology.NodeIndex, indexID string, others []topology.NodeIndex) {
+	applied, newest := v.load().settings[indexID], int64(0)
+	for _, o := range others {
+		if applied != nil {
+			newest = max(newest, applied[o])
+		}
+	}
+	if newest > 0 {
+		v.setSettings(n, indexID, newest)
+	}
+}
+
 // agree reports whether the nodes have applied the same settings of an index.
 func (w *view) agree(indexID string, legs []topology.Leg) bool {
 	applied := w.settings[indexID]

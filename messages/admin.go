@@ -9,6 +9,22 @@ type Topology struct {
 	ReplicationFactor int             `json:"replicationFactor"`
 	Degraded          bool            `json:"degraded"`
 	Groups            []TopologyGroup `json:"groups"`
+	// Rebuilds are the copies that have to be made equal to healthy ones. They are not
+	// read until then.
+	Rebuilds []TopologyRebuild `json:"rebuilds"`
+}
+
+// TopologyRebuild is a node's copy of some shards of an index that is rebuilt.
+type TopologyRebuild struct {
+	Node     string    `json:"node"`
+	IndexUID string    `json:"indexUid"`
+	Shards   []int     `json:"shards"`
+	Reason   string    `json:"reason"`
+	Since    time.Time `json:"since"`
+	State    string    `json:"state"`  // waiting, copying, comparing, finishing
+	Copied   int64     `json:"copied"` // documents that were copied, or compared, so far
+	Total    int64     `json:"total"`
+	Problem  string    `json:"problem"` // why the last attempt failed; empty when it did not
 }
 
 // TopologyGroup is one replica group.

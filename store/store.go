@@ -196,6 +196,7 @@ const (
 	DeliveryApplied DeliveryState = "applied" // its node tasks succeeded
 	DeliveryFailed  DeliveryState = "failed"  // its node tasks failed, or the node refused
 	DeliveryDropped DeliveryState = "dropped" // will never be sent
+	DeliveryRebuild DeliveryState = "rebuild" // given up: the node's copy is rebuilt instead
 )
 
 // Delivery is one node's part of one entry. A missing row means pending.

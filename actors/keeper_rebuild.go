@@ -1,0 +1,239 @@
+package actors
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
+)
+
+// Messages of the task keeper about rebuilds.
+type (
+	// needRebuild asks for the shards of an index on a node to be made equal to
+	// healthy copies. Asking again widens the set and starts anew.
+	needRebuild struct {
+		node    topology.NodeIndex
+		indexID string
+		shards  topology.ShardSet
+		reason  string
+		// recorded, when set, is called once the wish is durable, or cannot be
+		// met: there is no other copy, or no such index. It must be quick.
+		recorded func(err error)
+	}
+	// recordGone tells those who watch that a copy is rebuilt, or that its index is
+	// deleted.
+	recordGone struct {
+		node    topology.NodeIndex
+		indexID string
+	}
+	// rebuilt says that a copy was seen to be equal to the sources.
+	rebuilt struct {
+		key        rebuildKey
+		generation int64
+		lastTask   int64 // the node's newest task of the index
+		sources    []topology.NodeIndex
+		done       chan<- bool // whether the record is gone
+	}
+	// askApplied asks whether all entries of an index up to an LSN have ended on
+	// some nodes, and their tasks too.
+	askApplied struct {
+		indexID string
+		upTo    int64
+		nodes   []topology.NodeIndex
+		reply   chan<- bool
+	}
+)
+
+// Why there is nothing to rebuild.
+var (
+	errNoSuchIndex = errors.New("there is no such index any more")
+	errNoOtherCopy = errors.New("there is no other copy to rebuild it from")
+)
+
+// needRebuild asks the task keeper for a rebuild.
+func (c *Cluster) needRebuild(n topology.NodeIndex, indexID string, shards topology.ShardSet, reason string) {
+	c.tell(c.keeper, &needRebuild{node: n, indexID: indexID, shards: shards, reason: reason})
+}
+
+func (k *taskKeeper) onNeedRebuild(m *needRebuild) {
+	b := &store.Batch{Values: map[string]json.RawMessage{}}
+	err := k.record(m.node, m.indexID, m.shards, m.reason, b)
+	if err != nil || m.recorded == nil {
+		if err == nil {
+			k.c.store.CommitLazily(b)
+		} else if m.recorded != nil {
+			m.recorded(err)
+		}
+		return
+	}
+	c := k.c
+	c.spawn("record of a rebuild", func() { m.recorded(c.store.Commit(c.ctx, b)) }, nil)
+}
+
+// record opens or widens a record, in memory at once and in the store with b.
+func (k *taskKeeper) record(n topology.NodeIndex, indexID string, shards topology.ShardSet, reason string, b *store.Batch) error {
+	row, ok := k.c.registry.row(indexID)
+	switch {
+	case !ok || row.Deleted:
+		return errNoSuchIndex
+	case !k.replaceable(n, &row, shards):
+		k.c.log.WithFields(logrus.Fields{"node": k.c.nodes[n].node.ID, "index": indexID, "reason": reason}).
+			Warn("a copy is not to be trusted, but there is no other one to rebuild it from")
+		return errNoOtherCopy
+	}
+	r := &rebuild{key: rebuildKey{n, indexID}, shards: shards.Clone(), record: rebuildRecord{Reason: reason, Since: time.Now().UTC(), Generation: 1}}
+	if was := k.c.rebuilds.get(r.key); was != nil {
+		r.shards.AddAll(was.shards)
+		r.record.Since, r.record.Generation = was.record.Since, was.record.Generation+1
+	} else {
+		k.c.log.WithFields(logrus.Fields{"node": k.c.nodes[n].node.ID, "index": indexID, "reason": reason}).
+			Warn("a copy will be rebuilt and is not read until then")
+		k.c.metrics.rebuilds.WithLabelValues("begun").Inc()
+	}
+	r.record.Shards = r.shards.Slice()
+	k.putRecord(r)
+	if b.Values == nil {
+		b.Values = map[string]json.RawMessage{}
+	}
+	b.Values[k.c.rebuildName(r.key)] = mustJSON(r.record)
+	k.c.tell(k.c.repairer, &repairDue{})
+	return nil
+}
+
+// putRecord publishes a record.
+func (k *taskKeeper) putRecord(r *rebuild) {
+	k.c.rebuilds.put(r)
+	k.lag.record(r.key, r.shards)
+}
+
+// replaceable reports whether every shard has, on another node, a copy that lacks
+// nothing but what its journal still holds.
+func (k *taskKeeper) replaceable(n topology.NodeIndex, row *store.Index, shards topology.ShardSet) bool {
+	t := k.c.snap.Table(row.Shards)
+	left := shards.Clone()
+	for o := range k.c.nodes {
+		if o == n {
+			continue
+		}
+		good := t.Held(o)
+		if r := k.c.rebuilds.get(rebuildKey{o, row.ID}); r != nil {
+			good = good.Minus(r.shards)
+		}
+		for _, oe := range k.entries {
+			if oe.e.row.IndexID == row.ID && oe.lacks(o) {
+				good = good.Minus(oe.e.need)
+			}
+		}
+		left = left.Minus(good)
+	}
+	return left.Empty()
+}
+
+// lacks reports whether a node will never apply an entry that was carried out.
+func (oe *openEntry) lacks(n topology.NodeIndex) bool {
+	p := oe.parts[n]
+	return p != nil && oe.task == nil && oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex &&
+		(p.state == store.DeliveryFailed || p.state == store.DeliveryDropped)
+}
+
+// rebuildInstead gives up the part of a node that has failed alone: its copy is
+// rebuilt. It reports whether that is possible.
+func (k *taskKeeper) rebuildInstead(oe *openEntry, n topology.NodeIndex, b *store.Batch) bool {
+	p := oe.parts[n]
+	reason := "a write failed on it alone"
+	if p.state == store.DeliveryFailed && errorCode(p.err) != "" {
+		reason += " (" + errorCode(p.err) + ")"
+	}
+	if k.record(n, oe.e.row.IndexID, oe.e.need.And(oe.e.table.Held(n)), reason, b) != nil {
+		return false
+	}
+	k.leaveToRebuild(oe, n, b)
+	return true
+}
+
+// leaveToRebuild ends the part of a node whose copy is rebuilt.
+func (k *taskKeeper) leaveToRebuild(oe *openEntry, n topology.NodeIndex, b *store.Batch) {
+	p := oe.parts[n]
+	p.state = store.DeliveryRebuild
+	k.lag.remove(oe.e, n)
+	b.Deliveries = append(b.Deliveries, &store.Delivery{
+		LSN: oe.e.row.LSN, NodeID: k.c.nodes[n].node.ID, State: p.state, NodeTasks: p.nodeTasks,
+		Details: mustJSON(p.details), Error: p.err, UpdatedAt: time.Now().UTC(),
+	})
+}
+
+// onRebuilt closes a record, unless the copy was found lacking once more.
+func (k *taskKeeper) onRebuilt(m *rebuilt) {
+	r := k.c.rebuilds.get(m.key)
+	if r == nil || r.record.Generation != m.generation {
+		m.done <- r == nil
+		return
+	}
+	h := k.c.nodes[m.key.node]
+	// The copy's own tasks must not be taken for those of later writes after a crash.
+	// The deliveries before them are on record: each told us before the next call.
+	h.recorded = max(h.recorded, m.lastTask)
+	b := &store.Batch{Values: map[string]json.RawMessage{
+		nodeKey(h.node.ID): mustJSON(nodeRecord{Claimed: h.claimed.Load(), LastTask: h.recorded}),
+	}}
+	k.c.views.joinSettings(m.key.node, m.key.index, m.sources)
+	k.dropRecord(m.key, b)
+	k.c.store.CommitLazily(b)
+	k.c.metrics.rebuilds.WithLabelValues("ended").Inc()
+	k.c.log.WithFields(logrus.Fields{"node": h.node.ID, "index": m.key.index}).Info("a copy is rebuilt and read again")
+	m.done <- true
+	for _, oe := range k.entries { // what had no other copy may have one now
+		if oe.lacks(m.key.node) || oe.e.row.IndexID == m.key.index {
+			k.finishEntry(oe)
+		}
+	}
+}
+
+// dropRecord forgets a record, in memory at once and in the store with b.
+func (k *taskKeeper) dropRecord(key rebuildKey, b *store.Batch) {
+	if b.Values == nil {
+		b.Values = map[string]json.RawMessage{}
+	}
+	b.Values[k.c.rebuildName(key)] = nil
+	watchers := k.c.rebuilds.remove(key)
+	k.lag.record(key, topology.ShardSet{})
+	for _, pid := range append(watchers, k.c.repairer) {
+		k.c.tell(pid, &recordGone{node: key.node, indexID: key.index})
+	}
+}
+
+// dropRecordsOf forgets all records of a deleted index.
+func (k *taskKeeper) dropRecordsOf(indexID string) {
+	b := &store.Batch{}
+	for n := range k.c.nodes {
+		if key := (rebuildKey{n, indexID}); k.c.rebuilds.get(key) != nil {
+			k.dropRecord(key, b)
+		}
+	}
+	if len(b.Values) > 0 {
+		k.c.store.CommitLazily(b)
+	}
+}
+
+func (k *taskKeeper) onAskApplied(m *askApplied) {
+	for _, oe := range k.entries {
+		if oe.e.row.IndexID != m.indexID || oe.e.row.LSN > m.upTo {
+			continue
+		}
+		if oe.task != nil {
+			m.reply <- false
+			return
+		}
+		for _, n := range m.nodes {
+			if p := oe.parts[n]; p != nil && !p.ended() {
+				m.reply <- false
+				return
+			}
+		}
+	}
+	m.reply <- true
+}

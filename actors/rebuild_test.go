@@ -1,0 +1,162 @@
+package actors
+
+import (
+	"context"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/miroir-search/miroir/embedded"
+	"github.com/miroir-search/miroir/messages"
+)
+
+// rebuiltAll waits until no copy has to be rebuilt.
+func (f *fleet) rebuiltAll() {
+	f.t.Helper()
+	f.eventually("every copy is rebuilt", func() bool {
+		open, progress := f.c.rebuilds.list()
+		for i, r := range open {
+			if progress[i].Problem != "" {
+				f.t.Logf("%s %s: %+v", f.c.nodes[r.key.node].node.ID, r.record.Reason, progress[i])
+			}
+		}
+		return len(open) == 0
+	})
+}
+
+// readAgain waits until every node is read for everything that it owns.
+func (f *fleet) readAgain() {
+	f.t.Helper()
+	f.rebuiltAll()
+	f.eventually("no copy is behind", func() bool {
+		for _, behind := range f.c.views.load().behind {
+			if len(behind) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (f *fleet) internal(index string) string {
+	f.t.Helper()
+	iv, ok := f.c.registry.lookup(index)
+	if !ok {
+		f.t.Fatalf("no index %s", index)
+	}
+	return iv.row.ID
+}
+
+// failNext lets the next task of a kind fail on one node for the node's own reasons.
+func (f *fleet) failNext(n int, kind string) {
+	f.nodes[n].Faults().AddTask(embedded.TaskFault{Type: kind, Times: 1, Code: "no_space_left_on_device"})
+}
+
+func TestACopyThatFailedAloneIsRebuiltAndReadAgain(t *testing.T) {
+	for name, write := range map[string]func(f *fleet){
+		"addition": func(f *fleet) {
+			f.failNext(1, "documentAdditionOrUpdate")
+			f.must(adding("films", manyDocs(5, 10, "second")))
+		},
+		"deletion": func(f *fleet) {
+			f.failNext(1, "documentDeletion")
+			f.must(&messages.DeleteDocuments{IndexUID: "films", IDs: []string{"1", "3", "5", "7"}})
+		},
+		"deletion by filter": func(f *fleet) {
+			f.failNext(1, "documentDeletion")
+			f.must(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n > 4"`)})
+		},
+		"clear": func(f *fleet) {
+			f.failNext(1, "documentDeletion")
+			f.must(&messages.ClearDocuments{IndexUID: "films"})
+		},
+		"settings": func(f *fleet) {
+			f.failNext(1, "settingsUpdate")
+			f.must(settingsOf("films", `{"sortableAttributes":["n"],"stopWords":["the"]}`))
+		},
+		"creation": func(f *fleet) {
+			f.failNext(1, "indexCreation")
+			f.must(&messages.CreateIndex{IndexUID: "other", PrimaryKey: "id"})
+			f.must(adding("other", manyDocs(0, 5, "x")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2, 1, 1)
+			f.must(settingsOf("films", `{"filterableAttributes":["n"]}`))
+			f.must(adding("films", manyDocs(0, 10, "first")))
+			write(f)
+			f.must(adding("films", manyDocs(20, 2, "third")))
+			f.readAgain()
+			f.equal("films")
+			if name == "creation" {
+				f.equal("other")
+			}
+			if a, b := f.settingsOn(0, "films"), f.settingsOn(1, "films"); a != b {
+				t.Errorf("settings differ:\n%s\n%s", a, b)
+			}
+			if v := f.c.views.load(); len(v.settings) > 0 {
+				t.Errorf("nodes do not agree on settings: %v", v.settings)
+			}
+		})
+	}
+}
+
+// settingsOn reads the settings of an index from a node.
+func (f *fleet) settingsOn(n int, index string) string {
+	f.t.Helper()
+	resp, err := f.c.ask(context.Background(), f.c.nodes[n], jsonCall("GET", "/indexes/"+f.internal(index)+"/settings", nil))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(resp.Body)
+}
+
+// foreign writes to a node behind Miroir's back and waits until the node has done it.
+func (f *fleet) foreign(n int, method, path, body string) {
+	f.t.Helper()
+	resp, err := f.c.ask(context.Background(), f.c.nodes[n], jsonCall(method, path, []byte(body)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := taskUID(resp); err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := f.nodes[n].Idle(ctx); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestWhatSomebodyElseWroteIsSetRight(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(adding("films", manyDocs(0, 10, "first")))
+	f.must(adding("others", manyDocs(0, 3, "first")))
+	before := f.equal("films")
+	f.foreign(1, "POST", f.documentsOf("films"), `[{"id":3,"title":"spoilt"},{"id":77,"title":"not ours"}]`)
+	f.foreign(1, "DELETE", f.documentsOf("films")+"/5", ``)
+	watched := make(chan *recordGone, 10)
+	pid := f.c.sys.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*recordGone); ok {
+			watched <- m
+		}
+	}))
+	defer func() { _ = f.c.sys.Root.StopFuture(pid).Wait() }()
+	f.c.rebuilds.watch(pid)
+	f.must(adding("others", manyDocs(3, 1, "second"))) // shows the gap
+	select {
+	case m := <-watched:
+		if m.node != 1 || m.indexID != f.internal("films") {
+			t.Errorf("told of %+v", m)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was told of a rebuild")
+	}
+	f.readAgain()
+	if after := f.equal("films"); !maps.Equal(before, after) {
+		t.Errorf("the copies are equal, but not as before:\n%v\n%v", before, after)
+	}
+	f.equal("others")
+}
