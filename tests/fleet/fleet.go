@@ -14,8 +14,10 @@ import (
 type Node struct {
 	*Process
 	API
-	ID    string
-	Group int
+	ID     string
+	Group  int
+	Dir    string // of its data
+	Faults API    // of a faulty node: where faults are planned
 }
 
 // Options say what Start builds.
@@ -26,6 +28,8 @@ type Options struct {
 	AdminKey         string
 	// Real names a Meilisearch binary for the nodes; empty for embedded ones.
 	Real string
+	// Faulty runs embedded nodes whose tasks can misbehave.
+	Faulty bool
 	// Relay gives the address under which Miroir reaches a node; nil for its own.
 	Relay func(n *Node) string
 	// Weaken names what is taken away from Miroir, see package weaken; empty for
@@ -73,7 +77,7 @@ func StartNode(t testing.TB, id, real string) *Node {
 func StartNodeWithKey(t testing.TB, id, real, key string) *Node {
 	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
-	n := &Node{ID: id, API: API{URL: "http://" + addr, Key: key}}
+	n := &Node{ID: id, API: API{URL: "http://" + addr, Key: key}, Dir: dir}
 	if real != "" {
 		n.Process = newProcess(t, "node "+id, real, []string{"--http-addr", addr, "--db-path", filepath.Join(dir, "data"),
 			"--dump-dir", filepath.Join(dir, "dumps"), "--snapshot-dir", filepath.Join(dir, "snapshots"), "--no-analytics", "--log-level", "WARN"}, nodeEnv("MEILI_MASTER_KEY", key))
@@ -112,7 +116,7 @@ func Start(t testing.TB, o Options) *Fleet {
 	f := &Fleet{opts: o.filled()}
 	for g := range f.opts.Groups {
 		for i := range f.opts.PerGroup {
-			n := StartNode(t, fmt.Sprintf("%c%d", 'a'+g, i), o.Real)
+			n := f.opts.startNode(t, fmt.Sprintf("%c%d", 'a'+g, i))
 			n.Group = g
 			f.Nodes = append(f.Nodes, n)
 		}
@@ -123,6 +127,14 @@ func Start(t testing.TB, o Options) *Fleet {
 		f.WaitState(t, n.ID, "ready")
 	}
 	return f
+}
+
+func (o Options) startNode(t testing.TB, id string) *Node {
+	t.Helper()
+	if o.Faulty && o.Real == "" {
+		return StartFaultyNode(t, id)
+	}
+	return StartNode(t, id, o.Real)
 }
 
 // NewProxy describes a Miroir in front of the fleet's nodes that keeps its data
@@ -159,9 +171,6 @@ func (f *Fleet) NewProxy(t testing.TB, dir string) *Proxy {
 		API:     API{URL: "http://" + api, Key: o.MasterKey}, Metrics: "http://" + metrics, Dir: dir,
 	}
 }
-
-// Launch runs the process without waiting for anything.
-func (p *Proxy) Launch(t testing.TB) { t.Helper(); p.start(t) }
 
 // Start runs the process, again after Kill, and waits until it is ready.
 func (p *Proxy) Start(t testing.TB) {

@@ -21,6 +21,11 @@ import (
 // buildWith gives a function that builds the miroir command with more arguments
 // for the compiler, once per test run.
 func buildWith(name string, args ...string) func() (string, error) {
+	return buildCommand(name, "github.com/miroir-search/miroir/cmd/miroir", args...)
+}
+
+// buildCommand is buildWith for any command.
+func buildCommand(name, pkg string, args ...string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir, err := binaries()
 		if err != nil {
@@ -31,7 +36,7 @@ func buildWith(name string, args ...string) func() (string, error) {
 		if os.Getenv("MIROIR_RACE") != "" {
 			args = append(args, "-race")
 		}
-		out, err := exec.CommandContext(context.Background(), "go", append(args, "github.com/miroir-search/miroir/cmd/miroir")...).CombinedOutput()
+		out, err := exec.CommandContext(context.Background(), "go", append(args, pkg)...).CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 		}
@@ -103,6 +108,9 @@ func newProcess(t testing.TB, name, path string, args, env []string) *Process {
 	})
 	return p
 }
+
+// Launch runs the process without waiting for anything.
+func (p *Process) Launch(t testing.TB) { t.Helper(); p.start(t) }
 
 func (p *Process) start(t testing.TB) {
 	t.Helper()

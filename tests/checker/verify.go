@@ -1,0 +1,190 @@
+package checker
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miroir-search/miroir/embedded"
+	"github.com/miroir-search/miroir/tests/compare"
+	"github.com/miroir-search/miroir/tests/fleet"
+)
+
+// verify compares what is there with what must be.
+func (r *run) verify(t testing.TB) {
+	t.Helper()
+	var err error
+	if r.tasks, err = r.listTasks(); err != nil {
+		r.violated("%v", err)
+		return
+	}
+	all, wrong := match(r.history.Writes, r.tasks)
+	for _, w := range wrong {
+		r.violated("%s", w)
+		if strings.HasPrefix(w, "lost") {
+			r.lost++
+		}
+	}
+	var ordered []carried // what one node gets
+	for _, c := range all {
+		switch {
+		case c.write.Outcome == Acknowledged && c.task.ours():
+			r.lost++
+			r.violated("lost: call %s was acknowledged, and is %s", c.write.Token, c.task)
+		case c.task.ours():
+		default:
+			ordered = append(ordered, c)
+			if c.write.Outcome == Unknown && c.task.Status == "succeeded" {
+				r.became++
+			}
+		}
+	}
+	judge := r.judge(t)
+	r.replay(t, judge, ordered)
+	r.compareWith(t, judge)
+	r.compareReplicas(t)
+	wrong, r.swapWindow = readViolations(r.history.Reads, all)
+	for _, w := range wrong {
+		r.violated("%s", w)
+	}
+}
+
+// judge starts one node, of the kind that the fleet has.
+func (r *run) judge(t testing.TB) fleet.API {
+	t.Helper()
+	if r.opts.Real != "" {
+		return fleet.StartNode(t, "judge", r.opts.Real).API
+	}
+	return fleet.API{URL: embedded.RunT(t, embedded.Options{Addr: "127.0.0.1:0", Window: -1}).URL()}
+}
+
+// replay gives the judge the writes in the order of their tasks. It must end each
+// as the fleet did.
+func (r *run) replay(t testing.TB, judge fleet.API, ordered []carried) {
+	t.Helper()
+	uids := map[int64]carried{}
+	for _, c := range ordered {
+		a, err := r.ask(judge.URL, 30*time.Second, c.write.Method, c.write.Path, c.write.Body, c.write.ContentType)
+		if err != nil {
+			t.Fatalf("replay call %s: %v", c.write.Token, err)
+		}
+		if a.Status != http.StatusAccepted {
+			r.violated("call %s: one node refuses it: %d %s", c.write.Token, a.Status, a.Body)
+			continue
+		}
+		uids[a.TaskUID()] = c
+	}
+	var page struct{ Results []*Task }
+	fleet.Eventually(t, 60*time.Second, "replay", func() error {
+		var open struct{ Total int }
+		judge.Get(t, "/tasks?limit=1&statuses=enqueued,processing", &open)
+		if open.Total > 0 {
+			return fmt.Errorf("%d tasks wait", open.Total)
+		}
+		return nil
+	})
+	judge.Get(t, "/tasks?limit=1000000", &page)
+	for _, one := range slices.Backward(page.Results) {
+		c, ok := uids[one.UID]
+		if !ok {
+			continue
+		}
+		if one.Status != c.task.Status || one.code() != c.task.code() {
+			r.violated("call %s: one node ends it as %s, Miroir as %s", c.write.Token, one, c.task)
+		}
+	}
+}
+
+// listing is what an index holds.
+type listing map[string]string // canonical documents by id
+
+// listAll reads all documents of an index, with their vectors.
+func (r *run) listAll(t testing.TB, s fleet.API, index string) listing {
+	t.Helper()
+	a := s.Do(t, "POST", "/indexes/"+index+"/documents/fetch", `{"limit":1000,"retrieveVectors":true}`)
+	if a.Status == http.StatusNotFound {
+		return nil
+	}
+	var page struct{ Results []Document }
+	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &page) != nil {
+		r.violated("%s: documents of %s: %d %s (degraded %q)", s.URL, index, a.Status, a.Body, a.Degraded())
+		return nil
+	}
+	out := listing{}
+	for _, d := range page.Results {
+		if id := d.id(); out[id] != "" {
+			r.violated("%s: document %s of %s is there twice", s.URL, id, index)
+		}
+		out[d.id()] = canonical(d.encode())
+	}
+	return out
+}
+
+// differences lists the documents that two listings do not share.
+func differences(got, want listing, gotName, wantName string) []string {
+	var out []string
+	ids := maps.Clone(want)
+	if ids == nil {
+		ids = listing{}
+	}
+	maps.Copy(ids, got)
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		g, inGot := got[id]
+		w, inWant := want[id]
+		switch {
+		case !inGot:
+			out = append(out, fmt.Sprintf("document %s is missing from %s; %s has %s", id, gotName, wantName, w))
+		case !inWant:
+			out = append(out, fmt.Sprintf("document %s is in %s and not in %s: %s", id, gotName, wantName, g))
+		case g != w:
+			out = append(out, fmt.Sprintf("document %s: %s has %s\n\t\t%s has %s", id, gotName, g, wantName, w))
+		}
+	}
+	return out
+}
+
+type indexRow struct {
+	UID        string  `json:"uid"`
+	PrimaryKey *string `json:"primaryKey"`
+}
+
+func indexesOf(t testing.TB, s fleet.API) []indexRow {
+	t.Helper()
+	var page struct{ Results []indexRow }
+	s.Get(t, "/indexes?limit=1000", &page)
+	slices.SortFunc(page.Results, func(a, b indexRow) int { return strings.Compare(a.UID, b.UID) })
+	return page.Results
+}
+
+// compareWith compares what Miroir shows with what the judge shows.
+func (r *run) compareWith(t testing.TB, judge fleet.API) {
+	t.Helper()
+	got, want := indexesOf(t, r.fleet.API), indexesOf(t, judge)
+	gotText, _ := json.Marshal(got) // rows have JSON
+	wantText, _ := json.Marshal(want)
+	if string(gotText) != string(wantText) {
+		r.violated("indexes are %s, one node has %s", gotText, wantText)
+	}
+	for _, row := range want {
+		for _, d := range differences(r.listAll(t, r.fleet.API, row.UID), r.listAll(t, judge, row.UID), "Miroir", "one node") {
+			r.violated("index %s: %s", row.UID, d)
+		}
+		path := "/indexes/" + row.UID + "/settings"
+		a, b := r.fleet.Do(t, "GET", path, ""), judge.Do(t, "GET", path, "")
+		if d := compare.JSON(a.Body, b.Body, nil); len(d) > 0 && a.Status == http.StatusOK {
+			r.violated("settings of %s differ from those of one node: %s", row.UID, strings.Join(d, "; "))
+		}
+		path = "/indexes/" + row.UID + "/search"
+		var mine, theirs struct{ TotalHits int }
+		r.fleet.Post(t, path, `{"page":1}`, &mine)
+		judge.Post(t, path, `{"page":1}`, &theirs)
+		if mine != theirs {
+			r.violated("a search of %s finds %d documents, on one node %d", row.UID, mine.TotalHits, theirs.TotalHits)
+		}
+	}
+}
