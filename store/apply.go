@@ -43,6 +43,8 @@ func (c *committer) applyRow(j *job, r *row, last *numbers) error {
 		if !j.lazy {
 			r.task.UID = r.num
 		}
+	case r.stmt == putKey:
+		r.args[0].Value = j.batch.rows[r.of].num
 	case r.ent != nil:
 		// An entry that is done needs no payload any more: it may be gone.
 		if !r.ent.done {

@@ -12,7 +12,7 @@ import (
 
 // queries are the prepared reads.
 type queries struct {
-	task, value, values, taskEntries, taskDeliveries *sql.Stmt
+	task, key, value, values, taskEntries, taskDeliveries *sql.Stmt
 }
 
 const (
@@ -30,6 +30,7 @@ func prepareQueries(ctx context.Context, db *sql.DB) (queries, error) {
 		text string
 	}{
 		{&q.task, "SELECT " + taskColumns + " FROM tasks t WHERE t.uid = ?"},
+		{&q.key, "SELECT request, task_uid, index_uid, type, custom_metadata, enqueued_at, expires_at FROM request_keys WHERE name = ?"},
 		{&q.value, "SELECT value FROM named_values WHERE name = ?"},
 		{&q.values, "SELECT name, value FROM named_values WHERE name >= ?1 AND substr(name, 1, length(?1)) = ?1"},
 		{&q.taskEntries, "SELECT " + entryColumns + " FROM entries e WHERE e.task_uid = ? ORDER BY e.lsn"},
@@ -47,7 +48,7 @@ func prepareQueries(ctx context.Context, db *sql.DB) (queries, error) {
 }
 
 func (q *queries) close() {
-	for _, s := range []*sql.Stmt{q.task, q.value, q.values, q.taskEntries, q.taskDeliveries} {
+	for _, s := range []*sql.Stmt{q.task, q.key, q.value, q.values, q.taskEntries, q.taskDeliveries} {
 		if s != nil {
 			_ = s.Close() // the connections go next
 		}
@@ -64,6 +65,23 @@ func (d *disk) Task(ctx context.Context, uid int64) (*Task, error) {
 		return nil, fmt.Errorf("read task %d: %w", uid, err)
 	}
 	return t, nil
+}
+
+// RequestKey implements Store.
+func (d *disk) RequestKey(ctx context.Context, name string) (*RequestKey, error) {
+	k := &RequestKey{Name: name, Task: &Task{}}
+	var request []byte
+	var enqueued, expires sql.NullInt64
+	err := d.queries.key.QueryRowContext(ctx, []byte(name)).Scan(&request, &k.Task.UID, &k.Task.IndexUID, &k.Task.Type,
+		&k.Task.CustomMetadata, &enqueued, &expires)
+	k.Request, k.Task.EnqueuedAt, k.Expires = string(request), moment(enqueued), moment(expires)
+	switch {
+	case errors.Is(err, sql.ErrNoRows), err == nil && !k.Expires.After(d.opts.Now()):
+		return nil, fmt.Errorf("request key: %w", ErrNotFound)
+	case err != nil:
+		return nil, fmt.Errorf("read request key: %w", err)
+	}
+	return k, nil
 }
 
 // Value implements Store.

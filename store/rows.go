@@ -17,6 +17,7 @@ type row struct {
 	num  int64  // the number given to a new task or entry
 	task *Task  // numbered by this row
 	ent  *entry // what an entry row means for numbers and journal
+	of   int    // of a key: the row of its task, whose number is the first argument
 }
 
 // entry is what the committer needs to know of an Entry beyond its columns.
@@ -49,7 +50,7 @@ func args(values ...any) []driver.NamedValue {
 func encode(b *Batch, now time.Time, lazy bool) (*encoded, error) {
 	e := &encoded{rows: make([]row, 0, len(b.Tasks)+len(b.Indexes)+len(b.Entries)+len(b.Deliveries)+
 		len(b.Values)+len(b.ForgetIndexes)+4*len(b.ForgetTasks))}
-	newTasks, err := e.addTasks(b.Tasks)
+	newTasks, err := e.addTasks(b.Tasks, now)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func encode(b *Batch, now time.Time, lazy bool) (*encoded, error) {
 }
 
 // addTasks returns the rows of the tasks that have no number yet.
-func (e *encoded) addTasks(tasks []*Task) (map[*Task]int, error) {
+func (e *encoded) addTasks(tasks []*Task, now time.Time) (map[*Task]int, error) {
 	var fresh map[*Task]int
 	for _, t := range tasks {
 		if t.UID < 0 {
@@ -93,8 +94,25 @@ func (e *encoded) addTasks(tasks []*Task) (map[*Task]int, error) {
 			fresh[t] = len(e.rows)
 		}
 		e.rows = append(e.rows, taskRow(t))
+		if t.UID < 0 && t.Key != nil {
+			e.rows = append(e.rows, keyRows(t, len(e.rows)-1, now)...)
+		}
 	}
 	return fresh, nil
+}
+
+// keyRows remember the key of a new task.
+func keyRows(t *Task, of int, now time.Time) []row {
+	var meta any
+	if t.CustomMetadata != nil {
+		meta = *t.CustomMetadata
+	}
+	name := []byte(t.Key.Name)
+	return []row{
+		{stmt: expireKeys, args: args(name, nanos(now))},
+		{stmt: putKey, of: of, args: args(int64(0), name, []byte(t.Key.Request), t.IndexUID, t.Type, meta,
+			nanos(t.EnqueuedAt), nanos(t.Key.Expires))},
+	}
 }
 
 func (e *encoded) addEntries(entries []*Entry, newTasks map[*Task]int) error {

@@ -112,6 +112,18 @@ CREATE TABLE deliveries (
 	error      TEXT,
 	PRIMARY KEY (lsn, node_id)
 ) WITHOUT ROWID;
+`, `
+CREATE TABLE request_keys (
+	name            BLOB PRIMARY KEY,
+	request         BLOB NOT NULL,
+	task_uid        INTEGER NOT NULL,
+	index_uid       TEXT NOT NULL,
+	type            TEXT NOT NULL,
+	custom_metadata TEXT,
+	enqueued_at     INTEGER,
+	expires_at      INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX request_keys_by_expiry ON request_keys (expires_at);
 `}
 
 // applicationID marks the database file as one of ours ("MIRO").

@@ -72,6 +72,9 @@ type Store interface {
 	// MatchingTasks gives the uids of all tasks that pass the filters of q, oldest
 	// first; its paging plays no part.
 	MatchingTasks(ctx context.Context, q *TaskQuery) ([]int64, error)
+	// RequestKey returns what the key of that name stands for, or ErrNotFound when
+	// there is none, or none any more.
+	RequestKey(ctx context.Context, name string) (*RequestKey, error)
 	// Parts lists the entries of a task with what each node did of them.
 	Parts(ctx context.Context, taskUID int64) ([]*Entry, []*Delivery, error)
 	// Value reads a small named value, or ErrNotFound.
@@ -164,6 +167,21 @@ type Task struct {
 	EnqueuedAt     time.Time
 	StartedAt      time.Time // zero until started
 	FinishedAt     time.Time // zero until finished
+	// Key, when set on a new task, is remembered with it. It is not read back
+	// with the task and has no effect on one that has its number.
+	Key *RequestKey
+}
+
+// RequestKey lets a client ask for the same task again: what it stands for is
+// kept, apart from the task, until it expires. A batch with a key that is in use
+// is refused.
+type RequestKey struct {
+	Name    string // unique among the keys that have not expired
+	Request string // tells requests apart
+	Expires time.Time
+	// Task is what was answered: uid, index, type, metadata and the time at which
+	// it was enqueued, as they were then. Set by Store.RequestKey only.
+	Task *Task
 }
 
 // Finished reports whether the task has come to its end.

@@ -35,6 +35,8 @@ const (
 	forgetDeliveries
 	orphanEntries
 	swapTaskUIDs
+	expireKeys
+	putKey
 	putMeta
 	statementCount
 )
@@ -79,6 +81,12 @@ var statements = [statementCount]string{
 	orphanEntries:    "UPDATE entries SET forgotten = 1 WHERE task_uid = ?1",
 	swapTaskUIDs: `UPDATE tasks SET index_uid = CASE index_uid WHEN ?1 THEN ?2 ELSE ?1 END
 		WHERE uid < ?3 AND index_uid IN (?1, ?2)`,
+	// The expired go a few at a time, more of them than come: no commit is slow
+	// because many are due.
+	expireKeys: `DELETE FROM request_keys WHERE name = ?1 AND expires_at <= ?2 OR name IN
+		(SELECT name FROM request_keys WHERE expires_at <= ?2 ORDER BY expires_at LIMIT 4)`,
+	putKey: `INSERT INTO request_keys (task_uid, name, request, index_uid, type, custom_metadata, enqueued_at, expires_at)
+		VALUES (?1,?2,?3,?4,?5,?6,?7,?8)`,
 	putMeta: "UPDATE meta SET value = ?2 WHERE name = ?1",
 }
 
