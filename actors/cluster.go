@@ -105,6 +105,7 @@ type Cluster struct {
 	metrics *metrics
 
 	registry *registry
+	keys     keyring
 	root     *actor.PID
 	keeper   *actor.PID
 	repairer *actor.PID

@@ -48,14 +48,24 @@ func ended(ctx context.Context) *api.Error {
 }
 
 func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
+	if m, ok := msg.(interface{ Options() *messages.WriteOptions }); ok && m.Options().Idempotency != nil {
+		c.once(m.Options().Idempotency, msg, reply)
+		return
+	}
+	c.begin(msg, nil, reply)
+}
+
+// begin starts the coordinator of a write, which gives the key back when it stops.
+func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted)) {
 	if c.ctx.Err() != nil {
 		reply(&messages.TaskAccepted{Err: stopping()})
+		c.keys.release(key)
 		return
 	}
 	switch m := msg.(type) {
 	case *messages.SwapIndexes:
 		pid := c.sys.Root.SpawnPrefix(c.swapProps, c.opts.Name+"-swap-")
-		c.tell(pid, &startSwap{msg: m, reply: reply})
+		c.tell(pid, &startSwap{msg: m, key: key, reply: reply})
 		return
 	case *messages.CancelTasks:
 		c.startOrder(api.TaskCancelation, &m.TaskSelection, m.CustomMetadata, reply)
@@ -65,7 +75,7 @@ func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
 		return
 	}
 	pid := c.sys.Root.SpawnPrefix(c.writeProps, c.opts.Name+"-write-")
-	c.tell(pid, &startWrite{msg: msg, reply: reply})
+	c.tell(pid, &startWrite{msg: msg, key: key, reply: reply})
 }
 
 // startOrder begins a task about tasks.

@@ -14,6 +14,7 @@ type metrics struct {
 	nodeState        *prometheus.GaugeVec
 	taskGaps         *prometheus.CounterVec
 	tasks            *prometheus.CounterVec
+	keys             *prometheus.CounterVec
 	legs             *prometheus.CounterVec
 	fallbacks        prometheus.Counter
 	degraded         prometheus.Counter
@@ -38,6 +39,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_tasks_total", Help: "Tasks that have ended, by status.",
 		}, []string{"status"}),
+		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_idempotent_writes_total", Help: "Writes with an Idempotency-Key, by outcome: first, repeated, waited, reused, failed.",
+		}, []string{"outcome"}),
 		legs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_read_legs_total", Help: "Node calls of reads, by outcome.",
 		}, []string{"node", "outcome"}),
@@ -57,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
+	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.keys, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
 		if err := reg.Register(col); err != nil {
 			return nil, fmt.Errorf("register metrics; give every cluster a registerer of its own or wrap it with a label: %w", err)
 		}

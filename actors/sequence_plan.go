@@ -388,7 +388,7 @@ func (p *sequencePlan) publishNames(r *registry, h *indexHandle) {
 func newTask(w *write) *store.Task {
 	t := &store.Task{
 		UID: -1, IndexUID: w.uid, Type: w.taskType, Status: api.Enqueued,
-		CustomMetadata: w.metadata, EnqueuedAt: time.Now().UTC(),
+		CustomMetadata: w.metadata, EnqueuedAt: time.Now().UTC(), Key: w.key,
 	}
 	if w.handle != nil {
 		t.IndexID = w.handle.id

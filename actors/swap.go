@@ -19,6 +19,7 @@ type (
 	// startSwap begins a coordinator's one swap.
 	startSwap struct {
 		msg   *messages.SwapIndexes
+		key   *heldKey
 		reply func(*messages.TaskAccepted)
 	}
 	// standing says that a sequencer stands still at the swap's place in its
@@ -57,6 +58,7 @@ type swapCoordinator struct {
 	c      *Cluster
 	self   *actor.PID
 	reply  func(*messages.TaskAccepted)
+	key    *heldKey
 	timer  *time.Timer
 	unlink func() bool
 
@@ -83,7 +85,7 @@ func (s *swapCoordinator) Receive(ctx actor.Context) {
 func (s *swapCoordinator) receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *startSwap:
-		s.reply, s.swaps, s.metadata = m.reply, m.msg.Swaps, m.msg.CustomMetadata
+		s.reply, s.swaps, s.metadata, s.key = m.reply, m.msg.Swaps, m.msg.CustomMetadata, m.key
 		self := s.self
 		s.timer = time.AfterFunc(s.c.opts.WriteTimeout, func() { s.c.tell(self, &writeDeadline{}) })
 		s.unlink = context.AfterFunc(s.c.ctx, func() { s.c.tell(self, &writeDeadline{}) })
@@ -101,6 +103,7 @@ func (s *swapCoordinator) receive(ctx actor.Context) {
 		if s.reply == nil {
 			return // stopped before it began
 		}
+		defer s.c.keys.release(s.key)
 		s.timer.Stop()
 		s.unlink()
 		if !s.settling { // else its sequencers find out from the store
@@ -221,7 +224,7 @@ func (s *swapCoordinator) commit() {
 		}
 	}
 	t := &store.Task{
-		UID: -1, Type: api.IndexSwap, Status: api.Enqueued, CustomMetadata: s.metadata, EnqueuedAt: time.Now().UTC(),
+		UID: -1, Type: api.IndexSwap, Status: api.Enqueued, CustomMetadata: s.metadata, EnqueuedAt: time.Now().UTC(), Key: s.key.row(),
 		Details: mustJSON(&api.Details{Swaps: api.Some(s.swaps)}),
 	}
 	b := &store.Batch{Tasks: []*store.Task{t}}

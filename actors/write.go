@@ -19,6 +19,7 @@ type write struct {
 	kind        string // of the entry it becomes
 	taskType    string
 	metadata    *string
+	key         *store.RequestKey
 	mayCreate   bool
 
 	// swap says that this is no write: a swap wants its place in the order.

@@ -22,6 +22,7 @@ import (
 // startWrite begins a coordinator's one write.
 type startWrite struct {
 	msg   any // one of messages/writes.go
+	key   *heldKey
 	reply func(*messages.TaskAccepted)
 }
 
@@ -33,6 +34,7 @@ type writeDeadline struct{}
 type writeCoordinator struct {
 	c     *Cluster
 	reply func(*messages.TaskAccepted)
+	key   *heldKey // until it is known what became of the write
 	timer *time.Timer
 	// unlink takes the coordinator off the cluster's end.
 	unlink func() bool
@@ -63,7 +65,7 @@ func (w *writeCoordinator) Receive(ctx actor.Context) {
 func (w *writeCoordinator) receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *startWrite:
-		w.reply = m.reply
+		w.reply, w.key = m.reply, m.key
 		self := ctx.Self()
 		w.timer = time.AfterFunc(w.c.opts.WriteTimeout, func() { w.c.tell(self, &writeDeadline{}) })
 		w.unlink = context.AfterFunc(w.c.ctx, func() { w.c.tell(self, &writeDeadline{}) })
@@ -85,6 +87,7 @@ func (w *writeCoordinator) receive(ctx actor.Context) {
 		if w.reply == nil {
 			return // stopped before it began
 		}
+		defer w.c.keys.release(w.key)
 		w.leaveIndex()
 		w.timer.Stop()
 		w.unlink()
@@ -109,7 +112,7 @@ func (w *writeCoordinator) finish(ctx actor.Context, a *messages.TaskAccepted) {
 func (w *writeCoordinator) start(ctx actor.Context, msg any) {
 	wr, apiErr := w.c.newWrite(msg)
 	if apiErr == nil {
-		w.w = wr
+		w.w, wr.key = wr, w.key.row()
 		apiErr = w.c.place(wr)
 	}
 	if apiErr == nil {
@@ -145,6 +148,10 @@ const maxResolves = 1000
 
 // again follows an index that moved, or a primary key that was decided since.
 func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
+	if w.answered {
+		ctx.Stop(ctx.Self()) // nobody waits for it
+		return
+	}
 	if w.resolves++; w.resolves > maxResolves {
 		w.finish(ctx, &messages.TaskAccepted{Err: api.Internal("the index changes too fast; the write was not taken")})
 		return
@@ -167,6 +174,10 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 
 func (w *writeCoordinator) onSequenced(ctx actor.Context, m *sequenced) {
 	w.task = m.task
+	if w.answered {
+		ctx.Stop(ctx.Self())
+		return
+	}
 	for _, e := range m.entries {
 		if len(e.row.Nodes) == 0 {
 			continue // nobody is asked
@@ -213,6 +224,9 @@ const withdrawWait = 500 * time.Millisecond
 
 func (w *writeCoordinator) onDeadline(ctx actor.Context) {
 	if w.answered {
+		if w.c.ctx.Err() != nil {
+			ctx.Stop(ctx.Self())
+		}
 		return
 	}
 	if w.task == nil && !w.withdrawn && w.w != nil && w.w.handle != nil {
@@ -223,8 +237,11 @@ func (w *writeCoordinator) onDeadline(ctx actor.Context) {
 		return
 	}
 	if w.task == nil {
-		w.finish(ctx, &messages.TaskAccepted{Err: api.NewError("miroir_no_quorum",
+		w.answer(&messages.TaskAccepted{Err: api.NewError("miroir_no_quorum",
 			"The write did not get its place in time; whether it will be carried out is unknown.")})
+		if w.key == nil || w.c.ctx.Err() != nil {
+			ctx.Stop(ctx.Self())
+		} // else its key is held until its sequencer knows
 		return
 	}
 	w.decide(ctx)

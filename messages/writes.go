@@ -12,7 +12,22 @@ type WriteOptions struct {
 	CustomMetadata *string
 	// CreateAllowed says that a write may create its index.
 	CreateAllowed bool
+	// Idempotency, when set, makes the same write give the same task for 24 hours.
+	Idempotency *Idempotency
 }
+
+// Idempotency tells a write that is sent again from another one. Writes of one
+// owner with one key are the same when their Request is, and get the task of the
+// first; otherwise the second is refused.
+type Idempotency struct {
+	Owner string // keys of different owners have nothing to do with each other
+	Key   string
+	// Request is a fingerprint of all that makes the write what it is.
+	Request string
+}
+
+// Options gives the part that all writes share.
+func (o *WriteOptions) Options() *WriteOptions { return o }
 
 // AddDocuments adds or updates documents. Reply: TaskAccepted.
 type AddDocuments struct {
