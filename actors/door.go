@@ -68,10 +68,10 @@ func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted
 		c.tell(pid, &startSwap{msg: m, key: key, reply: reply})
 		return
 	case *messages.CancelTasks:
-		c.startOrder(api.TaskCancelation, &m.TaskSelection, m.CustomMetadata, reply)
+		c.startOrder(api.TaskCancelation, &m.TaskSelection, m.CustomMetadata, key, reply)
 		return
 	case *messages.DeleteTasks:
-		c.startOrder(api.TaskDeletion, &m.TaskSelection, m.CustomMetadata, reply)
+		c.startOrder(api.TaskDeletion, &m.TaskSelection, m.CustomMetadata, key, reply)
 		return
 	}
 	pid := c.sys.Root.SpawnPrefix(c.writeProps, c.opts.Name+"-write-")
@@ -79,11 +79,12 @@ func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted
 }
 
 // startOrder begins a task about tasks.
-func (c *Cluster) startOrder(taskType string, sel *messages.TaskSelection, metadata *string, reply func(*messages.TaskAccepted)) {
+func (c *Cluster) startOrder(taskType string, sel *messages.TaskSelection, metadata *string, key *heldKey, reply func(*messages.TaskAccepted)) {
 	answer := &messages.TaskAccepted{Err: api.Internal("the request was interrupted; whether it was taken is unknown")}
 	c.spawn("task order", func() {
+		defer c.keys.release(key)
 		defer func() { reply(answer) }()
-		answer = c.orderTasks(taskType, sel, metadata)
+		answer = c.orderTasks(taskType, sel, metadata, key.row())
 	}, nil)
 }
 

@@ -41,10 +41,16 @@ func TestTheSameKeyGivesTheSameTaskAlsoAfterARestart(t *testing.T) {
 		"a swap":                           func() optioned { return swapping("films=books") },
 		"a failing swap":                   func() optioned { return swapping("films=none") },
 		"a write to an index that is none": func() optioned { return &messages.ClearDocuments{IndexUID: "none"} },
-		"the end of an index":              func() optioned { return &messages.DeleteIndex{IndexUID: "newer"} },
+		"a cancelation": func() optioned {
+			return &messages.CancelTasks{TaskSelection: messages.TaskSelection{Filter: "?uids=0"}}
+		},
+		"a deletion of tasks": func() optioned {
+			return &messages.DeleteTasks{TaskSelection: messages.TaskSelection{Filter: "?uids=9999"}}
+		},
+		"the end of an index": func() optioned { return &messages.DeleteIndex{IndexUID: "newer"} },
 	}
 	order := []string{"documents", "deletion", "clearing", "settings", "an index", "a renaming", "a swap", "a failing swap",
-		"a write to an index that is none", "the end of an index"}
+		"a write to an index that is none", "the end of an index", "a cancelation", "a deletion of tasks"}
 	answers := map[string]*messages.TaskAccepted{}
 	last := int64(0)
 	for _, name := range order {

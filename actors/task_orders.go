@@ -67,10 +67,10 @@ func (o *taskOrder) next(after int64, n int) []int64 {
 }
 
 // orderTasks takes a cancelation or deletion, and starts it.
-func (c *Cluster) orderTasks(taskType string, sel *messages.TaskSelection, metadata *string) *messages.TaskAccepted {
+func (c *Cluster) orderTasks(taskType string, sel *messages.TaskSelection, metadata *string, key *store.RequestKey) *messages.TaskAccepted {
 	ctx, cancel := c.within(c.opts.WriteTimeout)
 	defer cancel()
-	t, o, err := c.recordOrder(ctx, taskType, sel, metadata)
+	t, o, err := c.recordOrder(ctx, taskType, sel, metadata, key)
 	if err != nil {
 		c.log.WithError(err).Error("a task about tasks was not taken")
 		return &messages.TaskAccepted{Err: storeUnavailable(err)}
@@ -81,7 +81,7 @@ func (c *Cluster) orderTasks(taskType string, sel *messages.TaskSelection, metad
 }
 
 // recordOrder finds the tasks that an order is about and makes both durable.
-func (c *Cluster) recordOrder(ctx context.Context, taskType string, sel *messages.TaskSelection, metadata *string) (*store.Task, *taskOrder, error) {
+func (c *Cluster) recordOrder(ctx context.Context, taskType string, sel *messages.TaskSelection, metadata *string, key *store.RequestKey) (*store.Task, *taskOrder, error) {
 	var uids []int64
 	if sel.Query != nil {
 		var err error
@@ -100,7 +100,7 @@ func (c *Cluster) recordOrder(ctx context.Context, taskType string, sel *message
 		d.DeletedTasks = api.NullOpt[uint64]()
 	}
 	t := &store.Task{
-		UID: -1, Type: taskType, Status: api.Enqueued, CustomMetadata: metadata, EnqueuedAt: time.Now().UTC(), Details: mustJSON(d),
+		UID: -1, Type: taskType, Status: api.Enqueued, CustomMetadata: metadata, EnqueuedAt: time.Now().UTC(), Details: mustJSON(d), Key: key,
 	}
 	o := &taskOrder{Tasks: toRanges(about)}
 	b := &store.Batch{Tasks: []*store.Task{t}, Values: map[string]json.RawMessage{}}

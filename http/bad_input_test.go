@@ -86,7 +86,10 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"turning on a feature", "PATCH", "/experimental-features", `{"metrics":true}`, asJSON, 501, "miroir_not_supported", "`metrics`"},
 		{"an unknown feature", "PATCH", "/experimental-features", `{"magic":true}`, asJSON, 400, "bad_request", ""},
 		{"keys without a master key", "GET", "/keys", "", nil, 401, "missing_master_key", ""},
-		{"an idempotency key", "DELETE", docs, "", []string{"Idempotency-Key", "k"}, 501, "miroir_not_supported", ""},
+		{"an empty idempotency key", "DELETE", docs, "", []string{"Idempotency-Key", ""}, 400, "bad_request", "must have 1 to 255 printable ASCII characters"},
+		{"a long idempotency key", "DELETE", docs, "", []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "bad_request", "1 to 255"},
+		{"an idempotency key of other letters", "POST", "/swap-indexes", `[]`, []string{"Content-Type", "application/json", "Idempotency-Key", "clé"}, 400, "bad_request", "printable"},
+		{"two idempotency keys", "POST", docs, `[]`, []string{"Content-Type", "application/json", "Idempotency-Key", "a", "Idempotency-Key", "b"}, 400, "bad_request", "more than once"},
 	}
 	for _, method := range []string{"POST", "PUT"} {
 		tests = append(tests, row{method + " documents of a broken type", method, docs, `[]`, []string{"Content-Type", "json"}, 415, "invalid_content_type", "`json`"})

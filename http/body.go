@@ -26,7 +26,12 @@ var (
 
 // readBody reads the whole body into one slice that belongs to the caller. The
 // limit counts decoded bytes.
-func (c *call) readBody() ([]byte, error) {
+func (c *call) readBody() (body []byte, err error) {
+	c.body, err = c.readWhole()
+	return c.body, err
+}
+
+func (c *call) readWhole() ([]byte, error) {
 	r := c.c.Request()
 	limit := c.s.opts.MaxBody
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))

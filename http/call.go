@@ -20,7 +20,8 @@ type call struct {
 	grant *Grant
 	id    string // request id
 
-	held     int64 // bytes taken from the budget of bodies
+	body     []byte // as decoded, once it was read
+	held     int64  // bytes taken from the budget of bodies
 	written  bool
 	status   int
 	nodes    int
@@ -58,9 +59,12 @@ func (c *call) indexUID() (string, error) {
 // writeOptions are what every write carries. metadata may be nil.
 func (c *call) writeOptions(metadata *string) (messages.WriteOptions, error) {
 	o := messages.WriteOptions{CustomMetadata: metadata, CreateAllowed: c.grant.CreateIndexes}
-	if c.c.Request().Header.Get("Idempotency-Key") != "" {
-		return o, notSupported("Miroir does not keep idempotency keys yet, so this write was not taken. " +
-			"Send it without the Idempotency-Key header; whole documents with ids may be sent twice without harm.")
+	key, err := idempotencyKey(c.c.Request().Header["Idempotency-Key"])
+	if err != nil {
+		return o, err
+	}
+	if key != "" {
+		o.Idempotency = &messages.Idempotency{Owner: c.grant.Owner, Key: key}
 	}
 	return o, nil
 }
@@ -130,10 +134,18 @@ func (c *call) degrade(how string) {
 	}
 }
 
-// change sends a write to the door and writes the summarized task.
-func (c *call) change(msg any) error { return c.changeWith(http.StatusAccepted, msg) }
+// writeMessage is a struct of messages that changes something.
+type writeMessage interface {
+	Options() *messages.WriteOptions
+}
 
-func (c *call) changeWith(status int, msg any) error {
+// change sends a write to the door and writes the summarized task.
+func (c *call) change(msg writeMessage) error { return c.changeWith(http.StatusAccepted, msg) }
+
+func (c *call) changeWith(status int, msg writeMessage) error {
+	if i := msg.Options().Idempotency; i != nil {
+		i.Request = c.fingerprint()
+	}
 	t := c.s.opts.Door.Write(c.ctx(), msg)
 	if t == nil {
 		return errNoAnswer
