@@ -90,13 +90,13 @@ func (c *Cluster) TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart
 
 // Topology shows groups and nodes as they are now.
 func (c *Cluster) Topology() *messages.Topology {
-	t := c.snap.Table(c.opts.Shards)
+	t := c.newest.Table(c.opts.Shards)
 	out := &messages.Topology{
-		Version: c.snap.Version(), Shards: c.opts.Shards, ReplicationFactor: c.snap.ReplicationFactor(),
+		Version: c.newest.Version(), Shards: c.opts.Shards, ReplicationFactor: c.newest.ReplicationFactor(),
 	}
-	for g := range c.snap.Groups() {
-		group := messages.TopologyGroup{ID: c.snap.GroupID(g)}
-		for _, n := range c.snap.Members(g) {
+	for g := range c.newest.Groups() {
+		group := messages.TopologyGroup{ID: c.newest.GroupID(g)}
+		for _, n := range c.newest.Members(g) {
 			h := c.nodes[n]
 			node := messages.TopologyNode{
 				ID: h.node.ID, Address: h.node.Address, Shards: t.Held(n).Len(), Behind: int(h.behind.Load()),
@@ -139,12 +139,12 @@ func (c *Cluster) rebuildStatus() []messages.TopologyRebuild {
 // Shards shows which nodes own which shard of an index with the default number
 // of shards, and what cannot be read now.
 func (c *Cluster) Shards() *messages.Shards {
-	t := c.snap.Table(c.opts.Shards)
+	t := c.newest.Table(c.opts.Shards)
 	out := &messages.Shards{Shards: []messages.ShardPlacement{}, Indexes: []messages.IndexPlacement{}}
 	for s := range t.All().All() {
 		p := messages.ShardPlacement{Shard: s}
-		for g := range c.snap.Groups() {
-			o := messages.ShardOwnerSet{Group: c.snap.GroupID(g)}
+		for g := range c.newest.Groups() {
+			o := messages.ShardOwnerSet{Group: c.newest.GroupID(g)}
 			for _, n := range t.Owners(g, s) {
 				o.Nodes = append(o.Nodes, c.nodes[n].node.ID)
 			}
@@ -178,7 +178,7 @@ func (c *Cluster) Ready() error {
 	if err := c.store.Healthy(); err != nil {
 		return fmt.Errorf("the store cannot write: %w", err)
 	}
-	if left := c.unreadable(c.snap.Table(c.opts.Shards), ""); !left.Empty() {
+	if left := c.unreadable(c.newest.Table(c.opts.Shards), ""); !left.Empty() {
 		return fmt.Errorf("no node in service owns shards %s", left.AppendList(nil, degradedShards))
 	}
 	for _, iv := range c.registry.list() {

@@ -7,10 +7,10 @@ package actors
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -98,7 +98,8 @@ type Cluster struct {
 	ownSys  bool
 	store   store.Store
 	client  nodeclient.Client
-	snap    *topology.Snapshot
+	fleet   *topology.Fleet    // all nodes that anything may lie on
+	newest  *topology.Snapshot // the configured placement, for new indexes
 	views   *views
 	covers  coverCache
 	nodes   []*nodeHandle
@@ -143,19 +144,20 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Shards < 1 || o.Shards > topology.MaxShards {
 		return nil, fmt.Errorf("start: shards must be between 1 and %d, got %d", topology.MaxShards, o.Shards)
 	}
-	snap, err := topology.New(1, o.Nodes, o.ReplicationFactor)
+	stored, err := o.Store.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("start: %w", err)
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	places, err := choosePlacements(ctx, &o, stored)
+	if err != nil {
+		return nil, err
 	}
 	figures, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	c := newCluster(o, snap, figures)
-	if err := c.restoreRegistry(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.checkPlacement(ctx); err != nil {
+	c := newCluster(o, places, figures)
+	if err := c.restoreRegistry(stored); err != nil {
 		return nil, err
 	}
 	for _, h := range c.nodes {
@@ -178,10 +180,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
-func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
+func newCluster(o Options, places *placements, figures *metrics) *Cluster {
 	c := &Cluster{
-		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client, snap: snap,
-		views: newViews(len(snap.Nodes())), registry: newRegistry(snap), metrics: figures,
+		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client,
+		fleet: places.fleet, newest: places.fleet.Newest(), metrics: figures,
+		views: newViews(len(places.fleet.Nodes())), registry: newRegistry(places.fleet, places.of),
 		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{}, rebuilds: newRebuilds(),
 	}
 	if c.log == nil {
@@ -195,7 +198,7 @@ func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
 		c.client = nodeclient.New(nodeclient.Options{Key: o.NodeKey})
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	for i, n := range snap.Nodes() {
+	for i, n := range c.fleet.Nodes() {
 		h := &nodeHandle{index: i, node: n, newest: map[string]int64{}, accounted: map[string]int64{}, base: -1, recorded: -1}
 		h.lastTask.Store(-1)
 		c.nodes = append(c.nodes, h)
@@ -205,64 +208,6 @@ func newCluster(o Options, snap *topology.Snapshot, figures *metrics) *Cluster {
 	c.swapProps = actor.PropsFromProducer(func() actor.Actor { return &swapCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
 	c.writeProps = actor.PropsFromProducer(func() actor.Actor { return &writeCoordinator{c: c} }, actor.WithGuardian(stopOnFailure))
 	return c
-}
-
-// placement is the topology in force, as the store remembers it.
-type placement struct {
-	Nodes             []topology.Node `json:"nodes"`
-	ReplicationFactor int             `json:"replicationFactor"`
-}
-
-const placementKey = "placement"
-
-// checkPlacement refuses a topology other than the one the data lies in. A node
-// may have a new address, and as long as there is no index anything may change.
-func (c *Cluster) checkPlacement(ctx context.Context) error {
-	now := placement{Nodes: c.snap.Nodes(), ReplicationFactor: c.snap.ReplicationFactor()}
-	raw, err := c.store.Value(ctx, placementKey)
-	if err == nil {
-		var was placement
-		if err := json.Unmarshal(raw, &was); err != nil {
-			return fmt.Errorf("read the placement: %w", err)
-		}
-		if err := samePlacement(was, now); err != nil && c.registry.any() {
-			return err
-		}
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("read the placement: %w", err)
-	}
-	if err := c.store.Commit(ctx, &store.Batch{Values: map[string]json.RawMessage{placementKey: mustJSON(now)}}); err != nil {
-		return fmt.Errorf("write the placement: %w", err)
-	}
-	return nil
-}
-
-func samePlacement(was, now placement) error {
-	const advice = "documents would not be found where they lie; start with the former topology, or with an empty store and empty nodes and send the documents again"
-	if was.ReplicationFactor != now.ReplicationFactor {
-		return fmt.Errorf("replication_factor was %d and is now %d: %s", was.ReplicationFactor, now.ReplicationFactor, advice)
-	}
-	groups := func(p placement) map[string]int {
-		m := map[string]int{}
-		for _, n := range p.Nodes {
-			m[n.ID] = n.Group
-		}
-		return m
-	}
-	before, after := groups(was), groups(now)
-	for _, n := range was.Nodes {
-		if g, ok := after[n.ID]; !ok {
-			return fmt.Errorf("node %s is missing: %s", n.ID, advice)
-		} else if g != n.Group {
-			return fmt.Errorf("node %s was in group %d and is now in group %d: %s", n.ID, n.Group, g, advice)
-		}
-	}
-	for _, n := range now.Nodes {
-		if _, ok := before[n.ID]; !ok {
-			return fmt.Errorf("node %s is new: %s", n.ID, advice)
-		}
-	}
-	return nil
 }
 
 // spawnActors starts the root, which starts the others.
@@ -358,6 +303,10 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	}
 	return err
 }
+
+// nextGroup is the group that the next read begins with, beyond the number of
+// groups: reads take turns.
+func (c *Cluster) nextGroup() int { return int(c.queries.Add(1) & math.MaxInt32) } //nolint:gosec // fits
 
 // PID is the door for other actors: send it a message of messages/reads.go or
 // messages/writes.go by Request and the reply comes back to the sender.

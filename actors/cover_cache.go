@@ -26,9 +26,9 @@ func (c *Cluster) covered(iv *indexView) *coverEntry {
 		}
 	}
 	e := &coverEntry{view: v.version, index: iv}
-	usable, held := v.usable(iv.table, iv.row.ID), c.held(iv.table)
-	for g := range c.snap.Groups() {
-		e.groups = append(e.groups, topology.Covers(c.snap.Members(g), iv.table.All(), usable, held))
+	usable, stored, snap := v.usable(iv.table, iv.row.ID), c.stored(iv.table), iv.table.Snapshot()
+	for g := range snap.Groups() {
+		e.groups = append(e.groups, topology.Covers(snap.Members(g), iv.table.All(), usable, stored))
 	}
 	c.covers.m.Store(iv.row.ID, e)
 	return e
@@ -38,7 +38,7 @@ func (c *Cluster) covered(iv *indexView) *coverEntry {
 // of need, or else several groups together. Among equal covers the least busy
 // nodes are taken.
 func (c *Cluster) cover(iv *indexView, need topology.ShardSet, start int) topology.Cover {
-	groups := c.snap.Groups()
+	groups := iv.table.Snapshot().Groups()
 	if need.Equal(iv.table.All()) {
 		e, v := c.covered(iv), c.views.load()
 		best := topology.Cover{}
@@ -66,12 +66,13 @@ func (c *Cluster) cover(iv *indexView, need topology.ShardSet, start int) topolo
 
 // across covers need group by group: what one group lacks, the next gives.
 func (c *Cluster) across(usable []topology.ShardSet, iv *indexView, need topology.ShardSet, start int) (legs []topology.Leg, missing topology.ShardSet) {
-	held, groups := c.held(iv.table), c.snap.Groups()
+	stored, snap := c.stored(iv.table), iv.table.Snapshot()
+	groups := snap.Groups()
 	best := start
 	for i := range groups {
 		// A group that has everything goes first.
 		g := (start + i) % groups
-		if topology.Covers(c.snap.Members(g), need, usable, held)[0].Missing.Empty() {
+		if topology.Covers(snap.Members(g), need, usable, stored)[0].Missing.Empty() {
 			best = g
 			break
 		}
@@ -81,7 +82,7 @@ func (c *Cluster) across(usable []topology.ShardSet, iv *indexView, need topolog
 		if missing.Empty() {
 			break
 		}
-		cov := c.leastBusy(topology.Covers(c.snap.Members((best+i)%groups), missing, usable, held))
+		cov := c.leastBusy(topology.Covers(snap.Members((best+i)%groups), missing, usable, stored))
 		legs = append(legs, cov.Legs...)
 		missing = cov.Missing
 	}

@@ -9,8 +9,7 @@ import (
 
 // degradation collects what an answer lacks, for the X-Miroir-Degraded header.
 type degradation struct {
-	snap   *topology.Snapshot
-	groups []int
+	groups []int // as the configuration numbers them
 	shards topology.ShardSet
 	any    bool
 
@@ -45,7 +44,7 @@ func (d *degradation) header() string {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = strconv.AppendInt(b, int64(d.snap.GroupID(g)), 10)
+			b = strconv.AppendInt(b, int64(g), 10)
 		}
 	}
 	if !d.shards.Empty() {
@@ -61,4 +60,13 @@ func (d *degradation) header() string {
 		b = append(b, "settings"...)
 	}
 	return string(b)
+}
+
+// groupIDs are groups as the configuration numbers them.
+func groupIDs(snap *topology.Snapshot, groups []int) []int {
+	ids := make([]int, len(groups))
+	for i, g := range groups {
+		ids[i] = snap.GroupID(g)
+	}
+	return ids
 }

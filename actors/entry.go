@@ -71,8 +71,8 @@ type entry struct {
 }
 
 // newEntry completes a stored row.
-func newEntry(row *store.Entry, snap *topology.Snapshot, shards int) (*entry, error) {
-	e := &entry{row: row, table: snap.Table(shards)}
+func newEntry(row *store.Entry, table *topology.Table) (*entry, error) {
+	e, shards := &entry{row: row, table: table}, table.Shards()
 	if err := json.Unmarshal(row.Params, &e.p); err != nil {
 		return nil, fmt.Errorf("read entry %d: %w", row.LSN, err)
 	}
@@ -96,11 +96,20 @@ func (e *entry) targets() []topology.NodeIndex {
 	var out []topology.NodeIndex
 	snap := e.table.Snapshot()
 	for _, id := range e.row.Nodes {
-		if n, ok := snap.Lookup(id); ok {
+		if n, ok := snap.Lookup(id); ok && e.concerns(n) {
 			out = append(out, n)
 		}
 	}
 	return out
+}
+
+// concerns reports whether the entry means anything to a node: a node that was
+// among those that had to carry it out may have left since, or own other shards.
+func (e *entry) concerns(n topology.NodeIndex) bool {
+	if e.p.Shards == nil {
+		return e.table.Has(n)
+	}
+	return !e.table.Held(n).And(e.need).Empty()
 }
 
 // targetIDs lists the nodes for which a new entry is meant: the owners of its
@@ -108,7 +117,7 @@ func (e *entry) targets() []topology.NodeIndex {
 func targetIDs(t *topology.Table, need topology.ShardSet, everyone bool) []string {
 	var ids []string
 	for n, node := range t.Snapshot().Nodes() {
-		if everyone || !t.Held(n).And(need).Empty() {
+		if everyone && t.Has(n) || !t.Held(n).And(need).Empty() {
 			ids = append(ids, node.ID)
 		}
 	}

@@ -153,7 +153,7 @@ func countOnce(e *entry, parts map[topology.NodeIndex]*part, member string) (int
 		total, complete := int64(0), true
 		for _, n := range members {
 			c, ok := partCount(parts[n], member)
-			if !ok && !e.table.Held(n).Empty() {
+			if !ok && !e.table.Owned(n).Empty() {
 				complete = false
 				break
 			}
@@ -169,7 +169,7 @@ func countOnce(e *entry, parts map[topology.NodeIndex]*part, member string) (int
 // countFullCopy uses one node that holds every shard.
 func countFullCopy(e *entry, parts map[topology.NodeIndex]*part, members []topology.NodeIndex, member string) (int64, bool) {
 	for _, n := range members {
-		if e.table.Held(n).Covers(e.need) {
+		if e.table.Owned(n).Covers(e.need) {
 			if c, ok := partCount(parts[n], member); ok {
 				return c, true
 			}

@@ -24,13 +24,13 @@ type indexView struct {
 	customRules bool     // ranking rules on attributes order even a search without words
 }
 
-func newIndexView(row store.Index, snap *topology.Snapshot) (*indexView, error) {
+func newIndexView(row store.Index, table *topology.Table) (*indexView, error) {
 	s := api.DefaultSettings()
 	if err := json.Unmarshal(row.Settings, s); err != nil {
 		return nil, fmt.Errorf("read the settings of index %s: %w", row.UID, err)
 	}
 	v := &indexView{
-		row: row, settings: s, table: snap.Table(row.Shards),
+		row: row, settings: s, table: table,
 		public: &messages.Index{
 			UID: row.UID, PrimaryKey: row.PrimaryKey, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Settings: row.Settings,
 		},

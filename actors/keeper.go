@@ -222,7 +222,7 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 		k.onTrack(t)
 	}
 	for _, d := range m.deliveries {
-		n, ok := k.c.snap.Lookup(d.NodeID)
+		n, ok := k.c.fleet.Lookup(d.NodeID)
 		oe := k.entries[d.LSN]
 		if !ok || oe == nil || oe.parts[n] == nil {
 			continue
@@ -459,6 +459,7 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	b.Entries = []*store.Entry{&row}
 	if row.Kind == kindDeleteIndex {
 		b.ForgetIndexes = []string{row.IndexID}
+		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
 		k.dropRecordsOf(row.IndexID)
 		k.c.registry.forget(row.IndexID)
 	}

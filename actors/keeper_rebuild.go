@@ -113,13 +113,13 @@ func (k *taskKeeper) putRecord(r *rebuild) {
 // replaceable reports whether every shard has, on another node, a copy that lacks
 // nothing but what its journal still holds.
 func (k *taskKeeper) replaceable(n topology.NodeIndex, row *store.Index, shards topology.ShardSet) bool {
-	t := k.c.snap.Table(row.Shards)
+	t := k.c.registry.tableOf(row.ID, row.Shards)
 	left := shards.Clone()
 	for o := range k.c.nodes {
 		if o == n {
 			continue
 		}
-		good := t.Held(o)
+		good := t.Owned(o)
 		if r := k.c.rebuilds.get(rebuildKey{o, row.ID}); r != nil {
 			good = good.Minus(r.shards)
 		}

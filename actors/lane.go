@@ -192,7 +192,7 @@ func (a *nodeActor) onDeliver(m *deliver) {
 		a.reportMissed(d)
 		return
 	}
-	if a.health.state == stateCatchingUp && len(a.lane.queue) > longBacklog && a.c.snap.Groups() > 1 {
+	if a.health.state == stateCatchingUp && len(a.lane.queue) > longBacklog && m.entry.table.Snapshot().Groups() > 1 {
 		// It will come to this write, but nobody should wait for that.
 		a.c.report(d.coordinator, a.h.index, d.entry, reportUnknown, errNodeBusy)
 		d.coordinator = nil

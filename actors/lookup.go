@@ -69,13 +69,14 @@ func (c *Cluster) lookupSeqs(ctx context.Context, h *indexHandle, pk string, ids
 // lookupPlan chooses nodes for what is needed: the first group that has some of
 // it, and others for the rest in later rounds.
 func (c *Cluster) lookupPlan(h *indexHandle, need topology.ShardSet, failed map[topology.NodeIndex]bool) []topology.Leg {
-	usable := c.views.load().usable(h.table, h.id)
+	table := h.table.Load()
+	usable, snap := c.views.load().usable(table, h.id), table.Snapshot()
 	for n := range failed {
 		usable[n] = topology.NewShardSet(h.shards)
 	}
-	held := c.held(h.table)
-	for g := range c.snap.Groups() {
-		if legs := topology.Covers(c.snap.Members(g), need, usable, held)[0].Legs; len(legs) > 0 {
+	stored := c.stored(table)
+	for g := range snap.Groups() {
+		if legs := topology.Covers(snap.Members(g), need, usable, stored)[0].Legs; len(legs) > 0 {
 			return legs
 		}
 	}
@@ -154,11 +155,11 @@ func readSeq(doc []byte, pk string) (string, uint64, error) {
 	return id, seq, nil
 }
 
-// held lists, by node, what it holds of an index on disk.
-func (c *Cluster) held(t *topology.Table) []topology.ShardSet {
+// stored lists, by node, what it may have of an index on disk.
+func (c *Cluster) stored(t *topology.Table) []topology.ShardSet {
 	out := make([]topology.ShardSet, len(c.nodes))
 	for n := range out {
-		out[n] = t.Held(n)
+		out[n] = t.Stored(n)
 	}
 	return out
 }

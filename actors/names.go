@@ -55,9 +55,9 @@ func uidSwaps(t *store.Task) []store.TaskUIDSwap {
 }
 
 // renameEntry is the step of an index that gives it another uid. No node is asked.
-func renameEntry(c *Cluster, h *indexHandle, uid string) *entry {
+func renameEntry(h *indexHandle, uid string) *entry {
 	row := &store.Entry{IndexID: h.id, Kind: kindRenameIndex, Params: mustJSON(params{UID: uid})}
-	e, err := newEntry(row, c.snap, h.shards)
+	e, err := newEntry(row, h.table.Load())
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}

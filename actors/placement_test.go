@@ -2,7 +2,10 @@ package actors
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +48,120 @@ func TestATopologyBindsOnceThereIsAnIndex(t *testing.T) {
 	if err := run(0, create); err != nil {
 		t.Fatalf("a topology without data cannot be corrected: %v", err)
 	}
+	if err := run(0, nothing); err != nil {
+		t.Errorf("the same topology is refused: %v", err)
+	}
 	if err := run(1, nothing); err == nil || !strings.Contains(err.Error(), "node b was in group 0 and is now in group 1") {
 		t.Errorf("a topology with data was changed: %v", err)
+	}
+}
+
+// A store of before versions has one placement, and its indexes lie on it.
+func TestThePlacementOfBeforeVersionsIsTheFirst(t *testing.T) {
+	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	row := &store.Index{ID: newIndexID(), UID: "films", Shards: 8, Settings: json.RawMessage(`{}`)}
+	was := json.RawMessage(`{"nodes":[{"id":"a","address":"x","group":0},{"id":"b","address":"y","group":1}],"replicationFactor":1}`)
+	if err := st.Commit(t.Context(), &store.Batch{Indexes: []*store.Index{row}, Values: map[string]json.RawMessage{formerPlacementKey: was}}); err != nil {
+		t.Fatal(err)
+	}
+	choose := func(nodes ...topology.Node) (*placements, error) {
+		state, err := st.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return choosePlacements(t.Context(), &Options{Store: st, Nodes: nodes, ReplicationFactor: 1}, state)
+	}
+	for _, address := range []string{"x", "z"} { // a node may move
+		p, err := choose(topology.Node{ID: "b", Address: "y", Group: 1}, topology.Node{ID: "a", Address: address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.of[row.ID].On != 1 || len(p.of[row.ID].Traces) != 0 || p.fleet.Newest().Version() != 1 {
+			t.Errorf("it lies on %+v, the newest is %d", p.of[row.ID], p.fleet.Newest().Version())
+		}
+		known, err := loadPlacements(t.Context(), st)
+		if err != nil || len(known) != 1 || known[0].ReplicationFactor != 1 {
+			t.Fatalf("the store has %+v, %v", known, err)
+		}
+		for _, n := range known[0].Nodes {
+			if n.ID == "a" && n.Address != address {
+				t.Errorf("the store has the address %s, not %s", n.Address, address)
+			}
+		}
+		if _, err := st.Value(t.Context(), formerPlacementKey); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the former value is still there: %v", err)
+		}
+	}
+	lost := json.RawMessage(`{"on":7}`)
+	if err := st.Commit(t.Context(), &store.Batch{Values: map[string]json.RawMessage{placedKey(row.ID): lost}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := choose(topology.Node{ID: "a", Address: "x"}, topology.Node{ID: "b", Address: "y", Group: 1}); err == nil || !strings.Contains(err.Error(), "films lies on placement 7") {
+		t.Errorf("an index without a placement is taken: %v", err)
+	}
+}
+
+// movingTable is the table of an index that moves from nodes a and b to c and d,
+// and has once been on e.
+func movingTable(t *testing.T) *topology.Table {
+	t.Helper()
+	p := func(v uint64, ids ...string) topology.Placement {
+		out := topology.Placement{Version: v, ReplicationFactor: 1}
+		for _, id := range ids {
+			out.Nodes = append(out.Nodes, topology.Node{ID: id, Address: id})
+		}
+		return out
+	}
+	r := newRegistry(testFleet(t, p(1, "a", "b"), p(2, "e"), p(3, "b", "c", "d")), map[string]placed{"films": {On: 1, Traces: []uint64{2, 3}}})
+	return r.tableOf("films", 12)
+}
+
+func TestWritesGoToOwnersAndOwnersToBe(t *testing.T) {
+	table := movingTable(t)
+	if got := targetIDs(table, table.All(), true); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
+		t.Errorf("everyone is %v", got)
+	}
+	for s := range table.Shards() {
+		var want []string
+		for n, node := range table.Snapshot().Nodes() {
+			if table.Owned(n).Has(s) || table.Joining(n).Has(s) {
+				want = append(want, node.ID)
+			}
+		}
+		need := topology.ShardSetOf(table.Shards(), s)
+		got := targetIDs(table, need, false)
+		if !slices.Equal(got, want) || len(got) > 2 || slices.Contains(got, "e") {
+			t.Errorf("a write to shard %d goes to %v, want %v", s, got, want)
+		}
+		// After a restart on another placement, who has left is not asked any more.
+		row := &store.Entry{LSN: 1, Kind: kindAddDocuments, Nodes: []string{"a", "b", "c", "d", "e"}, Params: mustJSON(params{Shards: []int{s}})}
+		e, err := newEntry(row, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, n := range e.targets() {
+			ids = append(ids, table.Snapshot().Node(n).ID)
+		}
+		if !slices.Equal(ids, want) {
+			t.Errorf("a stored write to shard %d concerns %v, want %v", s, ids, want)
+		}
+	}
+}
+
+func TestAnIndexThatMovesIsReadFromItsOwners(t *testing.T) {
+	table := movingTable(t)
+	v := newViews(len(table.Snapshot().Nodes()))
+	for n := range table.Snapshot().Nodes() {
+		v.setState(n, stateReady)
+	}
+	for n, usable := range v.load().usable(table, "films") {
+		if !usable.Equal(table.Owned(n)) {
+			t.Errorf("node %d is read for %v, and serves %v", n, usable.Slice(), table.Owned(n).Slice())
+		}
 	}
 }

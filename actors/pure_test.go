@@ -13,7 +13,7 @@ import (
 
 func testEntry(t testing.TB, snap *topology.Snapshot, kind string, lsn int64, index string) *entry {
 	t.Helper()
-	e, err := newEntry(&store.Entry{LSN: lsn, Kind: kind, IndexID: index, Params: json.RawMessage(`{}`)}, snap, 4)
+	e, err := newEntry(&store.Entry{LSN: lsn, Kind: kind, IndexID: index, Params: json.RawMessage(`{}`)}, snap.Table(4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,8 +265,7 @@ func TestHealthAndQuarantineBackOffWithACap(t *testing.T) {
 }
 
 func TestDegradationHeader(t *testing.T) {
-	snap := testSnapshot(t, 3, 1, 1)
-	d := &degradation{snap: snap}
+	d := &degradation{}
 	d.add(nil, topology.NewShardSet(8))
 	if d.header() != "" {
 		t.Errorf("nothing missing: %q", d.header())
@@ -280,41 +279,24 @@ func TestDegradationHeader(t *testing.T) {
 	if given.Len() != 2 {
 		t.Error("the caller's set was changed")
 	}
-	only := &degradation{snap: snap}
+	only := &degradation{}
 	only.add(nil, topology.FullShardSet(100))
 	if got := only.header(); !strings.HasPrefix(got, "shards=0,1,") || !strings.HasSuffix(got, "63,+36") && !strings.HasSuffix(got, "+36") {
 		t.Error(got)
 	}
 }
 
-func TestSamePlacement(t *testing.T) {
-	base := func() placement {
-		return placement{ReplicationFactor: 1, Nodes: []topology.Node{{ID: "a", Address: "x", Group: 0}, {ID: "b", Address: "y", Group: 1}}}
+func testFleet(t testing.TB, ps ...topology.Placement) *topology.Fleet {
+	t.Helper()
+	f, err := topology.NewFleet(ps...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		change func(p *placement)
-		want   string
-	}{
-		"nothing":      {func(*placement) {}, ""},
-		"an address":   {func(p *placement) { p.Nodes[0].Address = "z" }, ""},
-		"the order":    {func(p *placement) { slices.Reverse(p.Nodes) }, ""},
-		"copies":       {func(p *placement) { p.ReplicationFactor = 2 }, "replication_factor"},
-		"a group":      {func(p *placement) { p.Nodes[1].Group = 0 }, "node b was in group 1"},
-		"a node less":  {func(p *placement) { p.Nodes = p.Nodes[:1] }, "node b is missing"},
-		"a node more":  {func(p *placement) { p.Nodes = append(p.Nodes, topology.Node{ID: "c"}) }, "node c is new"},
-		"another name": {func(p *placement) { p.Nodes[0].ID = "c" }, "node a is missing"},
-	} {
-		now := base()
-		c.change(&now)
-		err := samePlacement(base(), now)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	return f
 }
 
 func TestRegistry(t *testing.T) {
-	r := newRegistry(testSnapshot(t, 1, 1, 1))
+	r := newRegistry(testFleet(t, topology.Placement{Version: 1, ReplicationFactor: 1, Nodes: []topology.Node{{ID: "a", Address: "x"}}}), nil)
 	h := r.reserve("films", 4)
 	if again := r.reserve("films", 8); again != h || again.shards != 4 {
 		t.Error("a second handle for one uid")

@@ -104,7 +104,7 @@ func (r *readCoordinator) start(ctx actor.Context, m *startRead) {
 	self := ctx.Self()
 	r.timer = time.AfterFunc(r.c.opts.ReadTimeout, func() { r.c.tell(self, &readDeadline{}) })
 	r.unlink = context.AfterFunc(r.c.ctx, func() { r.c.tell(self, &readDeadline{}) })
-	r.group = int(r.c.queries.Add(1)) % r.c.snap.Groups() //nolint:gosec // wraps round
+	r.group = r.c.nextGroup()
 	r.begin(ctx, m.job)
 }
 

@@ -151,7 +151,7 @@ func (r *readCoordinator) fallback(ctx actor.Context, l *readLeg, err error) {
 		r.failed = make([]bool, len(r.c.nodes))
 	}
 	r.failed[l.Node] = true
-	legs, missing := r.c.recover(p.index(), l.Shards, r.failed, r.c.snap.GroupOf(l.Node))
+	legs, missing := r.c.recover(p.index(), l.Shards, r.failed, p.index().table.Snapshot().GroupOf(l.Node))
 	p.missing.AddAll(missing)
 	r.legs = slices.DeleteFunc(r.legs, func(o *readLeg) bool { return o == l })
 	if p.alone && len(legs) > 1 {
@@ -267,7 +267,7 @@ func (r *readCoordinator) answersFor(iv *indexView, in []gathered) bool {
 }
 
 func (r *readCoordinator) succeed(ctx actor.Context, body []byte) {
-	d := degradation{snap: r.c.snap, settings: r.mixed}
+	d := degradation{settings: r.mixed}
 	d.add(nil, r.lacking)
 	if d.any {
 		r.c.metrics.degraded.Inc()

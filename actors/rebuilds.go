@@ -47,7 +47,7 @@ func (c *Cluster) readRebuilds(values map[string]json.RawMessage) map[rebuildKey
 		if at < 0 {
 			continue
 		}
-		n, known := c.snap.Lookup(id[:at])
+		n, known := c.fleet.Lookup(id[:at])
 		row, exists := c.registry.row(id[at+1:])
 		r := &rebuild{key: rebuildKey{n, id[at+1:]}}
 		if !known || !exists || row.Deleted || json.Unmarshal(raw, &r.record) != nil {

@@ -23,20 +23,21 @@ import (
 // sequenced one for writers, which changes when a write gets its place in the
 // order.
 type registry struct {
-	snap    *topology.Snapshot
+	fleet   *topology.Fleet
 	visible atomic.Pointer[map[string]*indexView]
 
 	mu        sync.Mutex
 	rows      map[string]*store.Index // by internal id; not yet visible and deleted ones too
 	sequenced map[string]*indexHandle // by uid
+	places    map[string]placed       // by internal id: those that do not lie on the newest placement alone
 }
 
 // indexHandle leads writers to the sequencer of an index.
 type indexHandle struct {
 	id     string
 	shards int
-	table  *topology.Table
-	pk     atomic.Pointer[string] // the primary key as sequenced; nil until decided
+	table  atomic.Pointer[topology.Table] // changed while the sequencer stands still
+	pk     atomic.Pointer[string]         // the primary key as sequenced; nil until decided
 	pid    atomic.Pointer[actor.PID]
 
 	writers    int         // coordinators that hold it; guarded by registry.mu
@@ -44,8 +45,8 @@ type indexHandle struct {
 	watching   []*dirtySet // of rebuilds; the sequencer's, survives its restarts
 }
 
-func newRegistry(snap *topology.Snapshot) *registry {
-	r := &registry{snap: snap, rows: map[string]*store.Index{}, sequenced: map[string]*indexHandle{}}
+func newRegistry(fleet *topology.Fleet, places map[string]placed) *registry {
+	r := &registry{fleet: fleet, rows: map[string]*store.Index{}, sequenced: map[string]*indexHandle{}, places: places}
 	r.visible.Store(&map[string]*indexView{})
 	return r
 }
@@ -101,7 +102,8 @@ func (r *registry) reserve(uid string, shards int) *indexHandle {
 		h.writers++
 		return h
 	}
-	h := &indexHandle{id: newIndexID(), shards: shards, table: r.snap.Table(shards), writers: 1}
+	h := &indexHandle{id: newIndexID(), shards: shards, writers: 1}
+	h.table.Store(r.fleet.Newest().Table(shards))
 	r.sequenced[uid] = h
 	return h
 }
@@ -205,7 +207,7 @@ func (r *registry) put(rows ...*store.Index) error {
 		if row.Deleted || !row.Visible {
 			continue
 		}
-		v, err := newIndexView(*row, r.snap)
+		v, err := newIndexView(*row, r.tableLocked(row.ID, row.Shards))
 		if err != nil {
 			return err
 		}
@@ -213,13 +215,6 @@ func (r *registry) put(rows ...*store.Index) error {
 	}
 	r.visible.Store(&next)
 	return nil
-}
-
-// any reports whether there is an index at all, visible or not.
-func (r *registry) any() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.rows) > 0
 }
 
 // row is a copy of an index's row, to be changed and put back.
@@ -252,6 +247,7 @@ func (r *registry) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.rows, id)
+	delete(r.places, id)
 }
 
 // unmade forgets an index whose making was taken back. Writers that hold it may
@@ -340,7 +336,8 @@ func (r *registry) restore(rows []*store.Index, uids map[string]string) error {
 		if !named {
 			continue
 		}
-		h := &indexHandle{id: row.ID, shards: row.Shards, table: r.snap.Table(row.Shards)}
+		h := &indexHandle{id: row.ID, shards: row.Shards}
+		h.table.Store(r.tableOf(row.ID, row.Shards))
 		if row.PrimaryKey != "" {
 			h.pk.Store(&row.PrimaryKey)
 		}

@@ -338,7 +338,7 @@ func (j *repairJob) dropStrays(strays []storedID) error {
 	var ids []string
 	for _, s := range strays {
 		shard := topology.ShardOf([]byte(s.id), j.index.shards)
-		if !j.index.table.Held(j.target()).Has(shard) && !j.shards().Has(shard) {
+		if !j.index.table.Load().Held(j.target()).Has(shard) && !j.shards().Has(shard) {
 			ids = append(ids, s.id)
 		}
 	}

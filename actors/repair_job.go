@@ -144,12 +144,13 @@ func (j *repairJob) rewatch() (was *dirtySet, at *watched, err error) {
 
 // choose picks healthy copies of all shards.
 func (j *repairJob) choose() error {
-	usable := j.c.views.load().usable(j.index.table, j.id())
+	table := j.index.table.Load()
+	usable, snap := j.c.views.load().usable(table, j.id()), table.Snapshot()
 	usable[j.target()] = topology.NewShardSet(j.index.shards)
-	held, need := j.c.held(j.index.table), j.shards()
+	stored, need := j.c.stored(table), j.shards()
 	j.sources = nil
-	for g := range j.c.snap.Groups() {
-		cover := topology.Covers(j.c.snap.Members(g), need, usable, held)[0]
+	for g := range snap.Groups() {
+		cover := topology.Covers(snap.Members(g), need, usable, stored)[0]
 		j.sources = append(j.sources, cover.Legs...)
 		need = cover.Missing
 		if need.Empty() {
@@ -161,7 +162,7 @@ func (j *repairJob) choose() error {
 
 // healthy fails when a source is not one any more.
 func (j *repairJob) healthy() error {
-	usable := j.c.views.load().usable(j.index.table, j.id())
+	usable := j.c.views.load().usable(j.index.table.Load(), j.id())
 	for _, leg := range j.sources {
 		if !usable[leg.Node].Covers(leg.Shards) {
 			return fmt.Errorf("the copy on node %s is not healthy any more", j.c.nodes[leg.Node].node.ID)

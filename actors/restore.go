@@ -11,13 +11,9 @@ import (
 	"github.com/miroir-search/miroir/store"
 )
 
-// restoreRegistry fills the registry from the store, with the names as writers
-// see them.
-func (c *Cluster) restoreRegistry(ctx context.Context) error {
-	st, err := c.store.Load(ctx)
-	if err != nil {
-		return fmt.Errorf("read the store: %w", err)
-	}
+// restoreRegistry fills the registry with what the store has, with the names as
+// writers see them.
+func (c *Cluster) restoreRegistry(st *store.State) error {
 	uids, err := sequencedUIDs(st)
 	if err != nil {
 		return err
@@ -78,7 +74,7 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 	}
 	shards, failedUnseen := shardsByIndex(st.Indexes), forgottenFailed(st)
 	for _, row := range st.Entries { // by LSN: entries must be told in this order
-		e, err := newEntry(row, c.snap, shards[row.IndexID])
+		e, err := newEntry(row, c.registry.tableOf(row.IndexID, shards[row.IndexID]))
 		if err != nil {
 			return &keeperRestored{err: err}
 		}
@@ -134,7 +130,7 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 		if row.IndexID != h.id {
 			continue
 		}
-		e, err := newEntry(row, c.snap, h.shards)
+		e, err := newEntry(row, h.table.Load())
 		if err != nil {
 			return &restored{err: err}
 		}

@@ -30,7 +30,7 @@ func testSnapshot(t testing.TB, groups, perGroup, copies int) *topology.Snapshot
 
 func testView(t testing.TB, settings string) *indexView {
 	t.Helper()
-	iv, err := newIndexView(store.Index{ID: newIndexID(), UID: "films", Shards: 8, Settings: json.RawMessage(settings)}, testSnapshot(t, 1, 2, 1))
+	iv, err := newIndexView(store.Index{ID: newIndexID(), UID: "films", Shards: 8, Settings: json.RawMessage(settings)}, testSnapshot(t, 1, 2, 1).Table(8))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 type sequencePlan struct {
 	c      *Cluster
 	handle *indexHandle
+	table  *topology.Table
 	view   *view
 	known  func(id string) (seq uint64)
 
@@ -42,7 +43,7 @@ type planStep struct {
 
 func newSequencePlan(a *sequencer, found map[string]uint64) *sequencePlan {
 	p := &sequencePlan{
-		c: a.c, handle: a.handle, view: a.c.views.load(), state: a.state,
+		c: a.c, handle: a.handle, table: a.handle.table.Load(), view: a.c.views.load(), state: a.state,
 		batch: &store.Batch{Values: map[string]json.RawMessage{}}, staged: map[string]uint64{},
 	}
 	p.state.open = append([]openSettings(nil), a.state.open...)
@@ -97,9 +98,9 @@ func (p *sequencePlan) add(w *write) {
 func (p *sequencePlan) impossible(w *write) topology.ShardSet {
 	need := w.need
 	if w.docs == nil {
-		need = p.handle.table.All()
+		need = p.table.All()
 	}
-	return quorum.Impossible(p.handle.table, need, func(n topology.NodeIndex) bool { return p.view.states[n].up() })
+	return quorum.Impossible(p.table, need, func(n topology.NodeIndex) bool { return p.view.states[n].up() })
 }
 
 // build makes the entries of a write. An error is the task's.
@@ -170,6 +171,7 @@ func (p *sequencePlan) createIndex(s *planStep, uid, pk string) *api.Error {
 	p.batch.Indexes = append(p.batch.Indexes, row)
 	p.state = indexState{uid: uid, created: true, pk: pk, nextSeq: 1, settings: settings, base: settings}
 	p.reserved = true
+	p.batch.Values[placedKey(row.ID)] = mustJSON(placed{On: p.table.Snapshot().Version()})
 	p.entry(s, kindCreateIndex, params{PrimaryKey: pk, NodeSettings: forNodes}, nil, true)
 	p.names = append(p.names, func(r *registry, h *indexHandle) {
 		_ = r.made(row, h) // its settings were written a moment ago
@@ -300,7 +302,7 @@ func (p *sequencePlan) buildUpdate(s *planStep, w *write) *api.Error {
 		p.moves = append(p.moves, m...)
 		p.names = append(p.names, func(r *registry, _ *indexHandle) { r.moved(m) })
 		p.state.uid = *w.newUID
-		s.entries = append(s.entries, renameEntry(p.c, p.handle, *w.newUID))
+		s.entries = append(s.entries, renameEntry(p.handle, *w.newUID))
 	}
 	if w.primaryKey != nil && *w.primaryKey != p.state.pk {
 		p.state.pk = *w.primaryKey
@@ -362,12 +364,12 @@ func (p *sequencePlan) takeBackIndex(refused *entry) {
 // entry adds an entry to a step. everyone sends it to all nodes, otherwise it
 // goes to the owners of the shards that the write touches.
 func (p *sequencePlan) entry(s *planStep, kind string, q params, w *write, everyone bool) *entry {
-	e := &entry{p: q, table: p.handle.table, need: p.handle.table.All()}
+	e := &entry{p: q, table: p.table, need: p.table.All()}
 	if q.Shards != nil {
 		e.need = w.need
 	}
 	e.row = &store.Entry{
-		IndexID: p.handle.id, Kind: kind, Params: mustJSON(q), Nodes: targetIDs(p.handle.table, e.need, everyone),
+		IndexID: p.handle.id, Kind: kind, Params: mustJSON(q), Nodes: targetIDs(p.table, e.need, everyone),
 	}
 	if w != nil {
 		e.row.Payload = w.payload

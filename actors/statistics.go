@@ -73,9 +73,9 @@ func (r *statsRead) path(iv *indexView) string {
 // ofGroup asks a whole group; nil when there is none.
 func (r *statsRead) ofGroup(ctx context.Context) *messages.Answer {
 	c := r.c
-	start := int(c.queries.Add(1)) % c.snap.Groups() //nolint:gosec // wraps round
-	for i := range c.snap.Groups() {
-		nodes, copies := c.countingNodes((start+i)%c.snap.Groups(), r.indexes)
+	start, groups := c.nextGroup(), c.newest.Groups()
+	for i := range groups {
+		nodes, copies := c.countingNodes((start+i)%groups, r.indexes)
 		if nodes == nil {
 			continue
 		}
@@ -119,9 +119,14 @@ func refusedStats(c *Cluster, failed []error) *messages.Answer {
 
 // countingNodes lists the nodes of a group whose counts together are those of
 // all documents, and how often each document is counted; nil when the group
-// lacks one.
+// lacks one, or when an index lies elsewhere too.
 func (c *Cluster) countingNodes(group int, indexes []*indexView) ([]topology.NodeIndex, int) {
-	v, members := c.views.load(), c.snap.Members(group)
+	v, members := c.views.load(), c.newest.Members(group)
+	for _, iv := range indexes {
+		if iv.table != c.newest.Table(iv.row.Shards) {
+			return nil, 0
+		}
+	}
 	whole := func(n topology.NodeIndex) bool {
 		if !v.states[n].up() {
 			return false
@@ -133,7 +138,7 @@ func (c *Cluster) countingNodes(group int, indexes []*indexView) ([]topology.Nod
 		}
 		return true
 	}
-	if len(members) == c.snap.ReplicationFactor() {
+	if len(members) == c.newest.ReplicationFactor() {
 		for _, n := range members {
 			if whole(n) {
 				return []topology.NodeIndex{n}, 1
@@ -146,7 +151,7 @@ func (c *Cluster) countingNodes(group int, indexes []*indexView) ([]topology.Nod
 			return nil, 0
 		}
 	}
-	return members, c.snap.ReplicationFactor()
+	return members, c.newest.ReplicationFactor()
 }
 
 // statsCall is one call to one node.

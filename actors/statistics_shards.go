@@ -42,7 +42,7 @@ func (r *statsRead) ofShards(ctx context.Context) *messages.Answer {
 			continue
 		}
 		a := p.answer(r)
-		d := degradation{snap: c.snap}
+		d := degradation{}
 		d.add(nil, p.missing)
 		a.Degraded = d.header()
 		return a

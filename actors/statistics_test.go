@@ -56,7 +56,7 @@ func (f *fleet) stats(t *testing.T, o messages.StatsOptions) (countedStats, *mes
 
 // wholeGroup reports whether some group has all its nodes.
 func (f *fleet) wholeGroup() bool {
-	for g := range f.c.snap.Groups() {
+	for g := range f.c.newest.Groups() {
 		if nodes, _ := f.c.countingNodes(g, f.c.registry.list()); nodes != nil {
 			return true
 		}

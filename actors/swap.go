@@ -233,7 +233,7 @@ func (s *swapCoordinator) commit() {
 		t.Error = mustJSON(fail)
 	}
 	for _, m := range s.moves {
-		e := renameEntry(s.c, m.handle, m.to)
+		e := renameEntry(m.handle, m.to)
 		e.row.Task = t
 		b.Entries = append(b.Entries, e.row)
 		res.entries = append(res.entries, e)

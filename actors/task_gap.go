@@ -50,7 +50,7 @@ func (c *Cluster) onGap(h *nodeHandle, first, last int64) {
 		}
 		for _, row := range c.registry.all() {
 			if !row.Deleted && touched(row.ID) {
-				c.needRebuild(h.index, row.ID, c.snap.Table(row.Shards).Held(h.index), fmt.Sprintf("tasks %d to %d of the node are not ours", first, last))
+				c.needRebuild(h.index, row.ID, c.registry.tableOf(row.ID, row.Shards).Held(h.index), fmt.Sprintf("tasks %d to %d of the node are not ours", first, last))
 			}
 		}
 	}, nil)

@@ -122,9 +122,9 @@ func (w *view) usable(t *topology.Table, indexID string) []topology.ShardSet {
 		case !s.up():
 			out[n] = topology.NewShardSet(t.Shards())
 		case lags:
-			out[n] = t.Held(n).Minus(behind)
+			out[n] = t.Owned(n).Minus(behind)
 		default:
-			out[n] = t.Held(n)
+			out[n] = t.Owned(n)
 		}
 	}
 	return out

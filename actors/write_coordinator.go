@@ -51,6 +51,7 @@ type writeCoordinator struct {
 // tally counts the replies to one entry of the write.
 type tally struct {
 	lsn     int64
+	table   *topology.Table
 	count   *quorum.Write
 	unknown bool // some node may have taken it
 	refusal error
@@ -182,7 +183,7 @@ func (w *writeCoordinator) onSequenced(ctx actor.Context, m *sequenced) {
 		if len(e.row.Nodes) == 0 {
 			continue // nobody is asked
 		}
-		w.tallies = append(w.tallies, &tally{lsn: e.row.LSN, count: quorum.NewWrite(e.table, e.need)})
+		w.tallies = append(w.tallies, &tally{lsn: e.row.LSN, table: e.table, count: quorum.NewWrite(e.table, e.need)})
 	}
 	w.conclude(ctx)
 }
@@ -251,11 +252,11 @@ func (w *writeCoordinator) onDeadline(ctx actor.Context) {
 // task's affair: the client has its 202 and the task will say why.
 func (w *writeCoordinator) decide(ctx actor.Context) {
 	a := &messages.TaskAccepted{Task: summary(w.task)}
-	missed := &degradation{snap: w.c.snap}
+	missed := &degradation{}
 	unmet, taken := false, false
 	for _, t := range w.tallies {
 		r := t.count.Result()
-		missed.add(r.Groups, r.Shards)
+		missed.add(groupIDs(t.table.Snapshot(), r.Groups), r.Shards)
 		unmet = unmet || r.Outcome == quorum.Unmet
 		taken = taken || t.unknown || t.refusal != nil
 	}

@@ -71,7 +71,7 @@ func (w *Write) Add(n topology.NodeIndex, r Reply) {
 	}
 	w.replied[n] = true
 	group := w.table.Snapshot().GroupOf(n)
-	for s := range w.need.Common(w.table.Held(n)) {
+	for s := range w.need.Common(w.table.Owned(n)) { // none for who is only to own them
 		w.addTo(group, s, r)
 	}
 }

@@ -311,3 +311,37 @@ func FuzzWrite(f *testing.F) {
 		checkSequence(t, s.table(t), s, order, func() Reply { i++; return Reply(b[i-1] % 3) })
 	})
 }
+
+// Who is only to own a shard takes writes to it and is not counted.
+func TestOwnersToBeAreNotCounted(t *testing.T) {
+	place := func(v uint64, rf int, nodes ...topology.Node) topology.Placement {
+		return topology.Placement{Version: v, ReplicationFactor: rf, Nodes: nodes}
+	}
+	a, b := topology.Node{ID: "a", Address: "a"}, topology.Node{ID: "b", Address: "b"}
+	c, d := topology.Node{ID: "c", Address: "c", Group: 1}, topology.Node{ID: "d", Address: "d", Group: 1}
+	f, err := topology.NewFleet(place(1, 1, a, b), place(2, 2, a, b, c, d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := f.Snapshot(1).Between(8, f.Snapshot(2))
+	for mask := range 1 << 4 {
+		w := NewWrite(table, table.All())
+		for n := range f.Nodes() {
+			if mask&(1<<n) != 0 {
+				w.Add(n, Accepted)
+			} else {
+				w.Add(n, Failed)
+			}
+		}
+		want := Unmet
+		if mask&3 == 3 {
+			want = Met
+		}
+		if res := w.Result(); res.Outcome != want || !w.Decided() || want == Met && len(res.Groups) > 0 {
+			t.Errorf("nodes %04b took it: %+v", mask, res)
+		}
+		if lost := Impossible(table, table.All(), func(n topology.NodeIndex) bool { return mask&(1<<n) != 0 }); lost.Empty() != (want == Met) {
+			t.Errorf("nodes %04b are up: impossible for %v", mask, lost.Slice())
+		}
+	}
+}
