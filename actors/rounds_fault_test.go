@@ -86,7 +86,7 @@ func TestSimilarDocumentsOfUnequalGroups(t *testing.T) {
 func TestADeepPageWithoutTheNodeThatHoldsAPartOfIt(t *testing.T) {
 	for _, policy := range []string{"partial", "error"} {
 		f := newFleet(t, 1, 3, 1, func(o *Options) {
-			o.ReadTimeout, o.LegTimeout, o.UnavailableShards = 400*time.Millisecond, time.Minute, policy
+			o.ReadTimeout, o.LegTimeout, o.UnavailableShards = 1500*time.Millisecond, time.Minute, policy
 		})
 		f.must(adding("films", manyDocs(0, 1500, "x")))
 		for _, fault := range []embedded.Fault{{Status: 500}, {Hang: true}} {
