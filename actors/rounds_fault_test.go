@@ -86,11 +86,11 @@ func TestSimilarDocumentsOfUnequalGroups(t *testing.T) {
 func TestADeepPageWithoutTheNodeThatHoldsAPartOfIt(t *testing.T) {
 	for _, policy := range []string{"partial", "error"} {
 		f := newFleet(t, 1, 3, 1, func(o *Options) {
-			o.ReadTimeout, o.LegTimeout, o.UnavailableShards = 1500*time.Millisecond, time.Minute, policy
+			o.ReadTimeout, o.LegTimeout, o.UnavailableShards = 1000*time.Millisecond, time.Minute, policy
 		})
 		f.must(adding("films", manyDocs(0, 1500, "x")))
 		for _, fault := range []embedded.Fault{{Status: 500}, {Hang: true}} {
-			fault.Path, fault.Every = "/indexes/*", 2
+			fault.Path, fault.Every = f.documentsOf("films")+"/fetch", 2 // probes do not count
 			f.eventually("all nodes can be read", func() bool { return f.c.Ready() == nil })
 			f.nodes[0].Faults().Add(fault)
 			a := f.read(&messages.BrowseDocuments{IndexUID: "films", Body: []byte(`{"offset":1200,"limit":30}`)})
