@@ -514,6 +514,18 @@ func (k *taskKeeper) settledUpTo(indexID string, told int64) int64 {
 	return lsn
 }
 
+// renaming gives, by index id, the first renaming whose task has not ended.
+func (k *taskKeeper) renaming() map[string]*entry {
+	first := map[string]*entry{}
+	for _, oe := range k.entries {
+		id := oe.e.row.IndexID
+		if oe.e.row.Kind == kindRenameIndex && oe.task != nil && (first[id] == nil || oe.e.row.LSN < first[id].row.LSN) {
+			first[id] = oe.e
+		}
+	}
+	return first
+}
+
 // onRestoreLane hands a restarted node actor what its node still has to do.
 func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 	if k.laneLost(m.node) {
@@ -521,10 +533,14 @@ func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 		return
 	}
 	res := &laneRestored{}
+	renamed := k.renaming()
 	for _, oe := range k.entries {
 		p := oe.parts[m.node]
 		if p == nil || p.ended() {
 			continue
+		}
+		if first := renamed[oe.e.row.IndexID]; first != nil && behind(oe.e, first) && p.state == store.DeliveryPending {
+			continue // the sequencer hands it on when the renaming has ended
 		}
 		d := &delivery{entry: oe.e, nodeTasks: slices.Clone(p.nodeTasks)}
 		if p.state == store.DeliveryAcked {

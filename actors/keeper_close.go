@@ -222,10 +222,10 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 			k.fifo[key] = queue[1:]
 		}
 	}
-	touched := map[string]bool{}
+	touched := map[string]bool{} // whether it was renamed
 	for _, oe := range ot.entries {
 		oe.task = nil
-		touched[oe.e.row.IndexID] = true
+		touched[oe.e.row.IndexID] = touched[oe.e.row.IndexID] || oe.e.row.Kind == kindRenameIndex
 		if oe.verdict == carriedOut && oe.e.row.Kind == kindDeleteIndex {
 			k.dropRecordsOf(oe.e.row.IndexID)
 		}
@@ -239,8 +239,13 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 		}
 		k.finishEntry(oe)
 	}
-	for id := range touched {
-		k.c.tellSequencer(id, &settled{k.settledUpTo(id, 0)})
+	for id, renamed := range touched {
+		msg := &settled{k.settledUpTo(id, 0)}
+		if h, is := k.c.registry.handleByID(id); is && renamed {
+			k.c.tell(k.c.root, &toSequencer{h, msg}) // which has entries to hand on, even if it does not run yet
+			continue
+		}
+		k.c.tellSequencer(id, msg)
 	}
 	k.c.metrics.tasks.WithLabelValues(ot.row.Status).Inc()
 	k.closeNext(ot)

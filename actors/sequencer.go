@@ -73,6 +73,7 @@ type sequencer struct {
 	unwatch     func(*actor.PID)
 	barrier     int64 // lookups wait until this entry is settled
 	settledLSN  int64
+	window      renameWindow
 	lastLSN     int64
 }
 
@@ -228,7 +229,7 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		time.AfterFunc(time.Second, func() { a.c.tell(self, &restoreDue{inc}) })
 		return
 	}
-	a.overlay, a.busy = overlay{}, false
+	a.overlay, a.busy, a.window = overlay{}, false, renameWindow{held: a.window.held}
 	a.state = indexState{nextSeq: max(m.nextSeq, 1)}
 	if m.index != nil {
 		s := api.DefaultSettings()
@@ -243,6 +244,8 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		a.lastLSN = e.row.LSN
 		switch {
 		case m.tasks[e.row.TaskUID] == nil: // settled
+		case e.row.Kind == kindRenameIndex:
+			a.window.close(e)
 		case e.row.Kind == kindClear:
 			a.overlay.clear(e.row.LSN)
 		case e.row.Kind == kindDeleteByFilter:
@@ -305,6 +308,7 @@ func (s *indexState) replay(e *entry) {
 
 func (a *sequencer) onSettled(m *settled) {
 	a.settledLSN = max(a.settledLSN, m.lsn)
+	a.openWindow()
 	if !a.busy {
 		a.forgetSettled()
 	}
@@ -473,6 +477,8 @@ func (a *sequencer) onCommitted(m *committed) {
 				d.write(e.row.Kind, s.staged)
 			}
 			switch {
+			case e.row.Kind == kindRenameIndex:
+				a.window.close(e)
 			case e.row.Kind == kindClear:
 				a.overlay.clear(e.row.LSN)
 			case e.row.Kind == kindDeleteByFilter:
@@ -498,7 +504,11 @@ func (a *sequencer) onCommitted(m *committed) {
 // dispatch tells the lanes, after the task keeper has been told. Saying it twice
 // does no harm.
 func (a *sequencer) dispatch(entries []*entry, coordinator *actor.PID) {
-	for _, e := range entries {
+	for i, e := range entries {
+		if a.window.holds(e) {
+			a.hold(entries[i:], coordinator)
+			return
+		}
 		for _, n := range e.targets() {
 			a.c.tell(a.c.nodes[n].pid, &deliver{entry: e, coordinator: coordinator})
 		}

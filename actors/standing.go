@@ -37,8 +37,9 @@ func (a *sequencer) onGoOn(m *goOn) {
 		a.readAgain()
 		return
 	}
-	if m.lsn != 0 {
-		a.state.uid, a.lastLSN = m.uid, m.lsn
+	if e := m.renamed; e != nil {
+		a.state.uid, a.lastLSN = e.p.UID, e.row.LSN
+		a.window.close(e)
 	}
 	a.pump()
 }

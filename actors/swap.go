@@ -31,13 +31,11 @@ type (
 		deleted bool
 		lsn     int64 // of its newest entry
 	}
-	// goOn lets a sequencer that stands still go on, with the uid its index has
-	// from now on.
+	// goOn lets a sequencer that stands still go on, with what renames its index.
 	goOn struct {
 		coordinator *actor.PID
-		uid         string
-		lsn         int64 // of the entry that renames it; 0 when nothing was committed
-		dropped     bool  // entries were taken back: the store says what is left
+		renamed     *entry // gives the index its new uid; nil when nothing was committed
+		dropped     bool   // entries were taken back: the store says what is left
 	}
 	// swapCommitted is the end of the commit.
 	swapCommitted struct {
@@ -260,7 +258,7 @@ func (s *swapCoordinator) onCommitted(m *swapCommitted) {
 	s.c.registry.moved(s.moves)
 	s.c.tell(s.c.keeper, &track{task: m.task, entries: m.entries})
 	for i, mv := range s.moves {
-		s.c.tell(mv.handle.pid.Load(), &goOn{coordinator: s.self, uid: mv.to, lsn: m.entries[i].row.LSN})
+		s.c.tell(mv.handle.pid.Load(), &goOn{coordinator: s.self, renamed: m.entries[i]})
 	}
 	if len(s.moves) > 0 {
 		s.stood = 0

@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
 )
 
 func swapping(pairs ...string) *messages.SwapIndexes {
@@ -390,4 +393,49 @@ func TestASwapWithAnIndexThatWasNeverMadeLeavesItsNameFree(t *testing.T) {
 	}
 	f.c.registry.leave("ghost", h)
 	f.must(renaming("a", "ghost"))
+}
+
+// What is written behind a swap is not seen under the old name while the swap waits
+// for an earlier task, also when Miroir starts again in between.
+func TestWritesBehindASwapWaitForItsEnd(t *testing.T) {
+	f := newFleet(t, 1, 2, 1)
+	f.must(adding("a", title(1, "a")))
+	f.must(adding("b", title(2, "b")))
+	idOn := func(n int) int { // the id of a document that lies on node n
+		h, _ := f.c.registry.resolve("a")
+		defer f.c.registry.leave("a", h)
+		table := h.table.Load()
+		for id := 10; ; id++ {
+			if table.Held(n).Has(topology.ShardOf([]byte(strconv.Itoa(id)), f.opts.Shards)) {
+				return id
+			}
+		}
+	}
+	slow, quick := idOn(0), idOn(1)
+	f.nodes[0].PauseTasks()
+	before := f.accepted(adding("a", title(slow, "before")))
+	swap := f.accepted(swapping("a=b"))
+	behind := f.accepted(adding("a", title(quick, "behind"))) // at once
+	look := func() {
+		t.Helper()
+		for range 20 {
+			time.Sleep(5 * time.Millisecond) // time for a write to come too early
+			if got := f.titles("b"); got != "b" {
+				t.Fatalf("index b shows %q before it is swapped", got)
+			}
+		}
+	}
+	look()
+	f.stop()
+	f.start()
+	look()
+	f.nodes[0].ResumeTasks()
+	for _, uid := range []int64{before, swap, behind} {
+		if task := f.ended(uid); task.Status != api.Succeeded {
+			t.Errorf("task %d: %s %s", uid, task.Status, task.Error)
+		}
+	}
+	if a, b := f.titles("a"), f.titles("b"); a != "b behind" || b != "a before" {
+		t.Errorf("in the end a holds %q and b %q", a, b)
+	}
 }
