@@ -46,6 +46,7 @@ type fleet struct {
 	dir   string
 	c     *Cluster
 	wrap  func(store.Store) store.Store // nil for the store as it is
+	dirs  map[int]string                // where nodes keep their data that do not keep it in memory
 
 	metrics *prometheus.Registry
 }
@@ -54,7 +55,7 @@ type fleet struct {
 // group, and a cluster over them.
 func newFleet(t *testing.T, groups, perGroup, copies int, change ...func(*Options)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir()}
+	f := &fleet{t: t, dir: t.TempDir(), dirs: map[int]string{}}
 	o := Options{
 		System: testSystem, Name: fmt.Sprintf("fleet%d", fleetCount.Add(1)), ReplicationFactor: copies, Shards: 16,
 		ProbeInterval: 50 * time.Millisecond, ProbeTimeout: 2 * time.Second, StartWait: 20 * time.Second,

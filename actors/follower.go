@@ -20,6 +20,7 @@ type (
 		incarnation int
 		asked       []int64
 		tasks       []nodeTask
+		newest      int64 // of all the node's tasks, when some that were asked for are missing
 		err         error
 	}
 )
@@ -125,7 +126,11 @@ func (a *nodeActor) onFollowDue() {
 	res := &followed{incarnation: a.incarnation, asked: uids, err: errNodeRestarting}
 	c.spawn("follower", func() {
 		defer func() { c.tell(self, res) }()
-		res.tasks, res.err = c.listTasks(h, uids)
+		if res.tasks, res.err = c.listTasks(h, uids); res.err == nil && len(res.tasks) < len(uids) {
+			ctx, cancel := c.within(c.opts.WriteCallTimeout)
+			defer cancel()
+			res.newest, res.err = c.newestTask(ctx, h, "")
+		}
 	}, nil)
 }
 
@@ -190,8 +195,12 @@ func (a *nodeActor) onFollowed(m *followed) {
 	a.advance()
 }
 
-// lostTasks notices that the node does not know tasks it had accepted: it has
-// lost its data, and must not be used.
+// forgotten is the error of a task whose end nobody saw.
+var forgotten = json.RawMessage(`{"message":"The node has forgotten the task before its end was seen.","code":"internal","type":"internal","link":"https://docs.meilisearch.com/errors#internal"}`)
+
+// lostTasks notices that the node does not know tasks it had accepted. When its tasks
+// end before them it has lost data, and the next probe finds out how much; otherwise
+// they were deleted from its list, and what became of them is unknown.
 func (a *nodeActor) lostTasks(m *followed) bool {
 	if len(m.tasks) >= len(m.asked) {
 		return false
@@ -201,11 +210,13 @@ func (a *nodeActor) lostTasks(m *followed) bool {
 		known[t.UID] = true
 	}
 	for _, uid := range m.asked {
-		if !known[uid] {
-			why := fmt.Sprintf("it has forgotten its task %d, so it has lost data; %s", uid, replaceAdvice)
-			a.h.unfit.Store(&why)
-			a.fail(why)
+		switch {
+		case known[uid]:
+		case m.newest < uid:
+			a.fail(fmt.Sprintf("it has forgotten its task %d, so it has lost data", uid))
 			return true
+		default:
+			m.tasks = append(m.tasks, nodeTask{UID: uid, Status: "failed", Error: forgotten})
 		}
 	}
 	return false

@@ -177,6 +177,8 @@ func (k *taskKeeper) handle(msg any) {
 		k.onRebuilt(m)
 	case *askApplied:
 		k.onAskApplied(m)
+	case *resetNode:
+		k.onResetNode(m)
 	}
 }
 
@@ -442,8 +444,11 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	}
 	b, open := &store.Batch{}, false
 	for n, p := range oe.parts {
-		if !p.ended() || oe.lacks(n) && !k.rebuildInstead(oe, n, b) {
+		switch {
+		case !p.ended() || oe.lacks(n) && !k.rebuildInstead(oe, n, b):
 			open = true
+		case oe.mayHaveDone(n):
+			k.rebuildInstead(oe, n, b)
 		}
 	}
 	if open {
@@ -532,7 +537,7 @@ func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 		k.waiting = append(k.waiting, m)
 		return
 	}
-	res := &laneRestored{}
+	res := &laneRestored{newest: k.newestOf(m.node)}
 	renamed := k.renaming()
 	for _, oe := range k.entries {
 		p := oe.parts[m.node]

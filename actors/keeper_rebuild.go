@@ -1,10 +1,12 @@
 package actors
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/sirupsen/logrus"
 
 	"github.com/miroir-search/miroir/store"
@@ -37,6 +39,23 @@ type (
 		lastTask   int64 // the node's newest task of the index
 		sources    []topology.NodeIndex
 		done       chan<- bool // whether the record is gone
+	}
+	// resetNode says that a node has lost data: it came back empty, or with an older
+	// copy.
+	resetNode struct {
+		node     topology.NodeIndex
+		reason   string
+		claimed  bool  // it still has the marker of this cluster
+		lastTask int64 // its newest task, -1 for none
+		replyTo  *actor.PID
+	}
+	// nodeReset is the reply. Once err is nil everything that the node holds is going
+	// to be rebuilt, and nothing up to newest, by index id, is to be sent to it.
+	nodeReset struct {
+		reason   string
+		lastTask int64
+		newest   map[string]int64
+		err      error
 	}
 	// askApplied asks whether all entries of an index up to an LSN have ended on
 	// some nodes, and their tasks too.
@@ -140,6 +159,13 @@ func (oe *openEntry) lacks(n topology.NodeIndex) bool {
 		(p.state == store.DeliveryFailed || p.state == store.DeliveryDropped)
 }
 
+// mayHaveDone reports whether nobody knows if a node has applied an entry that has
+// failed.
+func (oe *openEntry) mayHaveDone(n topology.NodeIndex) bool {
+	p := oe.parts[n]
+	return oe.verdict == refusedByNodes && refusable(oe.e.row.Kind) && p.state == store.DeliveryFailed && bytes.Equal(p.err, forgotten)
+}
+
 // rebuildInstead gives up the part of a node that has failed alone: its copy is
 // rebuilt. It reports whether that is possible.
 func (k *taskKeeper) rebuildInstead(oe *openEntry, n topology.NodeIndex, b *store.Batch) bool {
@@ -216,6 +242,81 @@ func (k *taskKeeper) dropRecordsOf(indexID string) {
 	}
 	if len(b.Values) > 0 {
 		k.c.store.CommitLazily(b)
+	}
+}
+
+// onResetNode opens records for everything that a node should hold and gives up its
+// parts of all entries, in one commit; unless some shard has no other copy.
+func (k *taskKeeper) onResetNode(m *resetNode) {
+	res := &nodeReset{reason: m.reason, lastTask: m.lastTask, newest: k.newestOf(m.node)}
+	if k.laneLost(m.node) {
+		res.err = errNodeRestarting // the next probe comes back to it
+		k.c.tell(m.replyTo, res)
+		return
+	}
+	var rows []*store.Index
+	for _, row := range k.c.registry.all() {
+		if row.Deleted {
+			continue
+		}
+		rows = append(rows, row)
+		if !k.replaceable(m.node, row, k.c.registry.tableOf(row.ID, row.Shards).Held(m.node)) {
+			res.err = errNoOtherCopy
+			k.c.tell(m.replyTo, res)
+			return
+		}
+	}
+	h := k.c.nodes[m.node]
+	b := &store.Batch{Values: map[string]json.RawMessage{}}
+	for _, row := range rows {
+		// It can be met: that was looked at.
+		_ = k.record(m.node, row.ID, k.c.registry.tableOf(row.ID, row.Shards).Held(m.node), m.reason, b)
+	}
+	for _, oe := range k.entries {
+		if p := oe.parts[m.node]; p != nil && !p.ended() {
+			k.leaveToRebuild(oe, m.node, b)
+		}
+	}
+	h.recorded = m.lastTask
+	h.claimed.Store(m.claimed)
+	b.Values[nodeKey(h.node.ID)] = mustJSON(nodeRecord{Claimed: m.claimed, LastTask: m.lastTask})
+	c := k.c
+	c.spawn("reset of a node", func() {
+		res.err = errNodeRestarting
+		defer func() { c.tell(m.replyTo, res) }()
+		res.err = c.store.Commit(c.ctx, b)
+	}, nil)
+	k.moved(m.node)
+}
+
+// newestOf is the newest entry of each index that a node was meant to carry out.
+func (k *taskKeeper) newestOf(n topology.NodeIndex) map[string]int64 {
+	newest := map[string]int64{}
+	for _, oe := range k.entries {
+		if oe.parts[n] != nil {
+			newest[oe.e.row.IndexID] = max(newest[oe.e.row.IndexID], oe.e.row.LSN)
+		}
+	}
+	return newest
+}
+
+// moved ends what no longer waits for a node.
+func (k *taskKeeper) moved(n topology.NodeIndex) {
+	keys := map[string]bool{}
+	for _, oe := range k.entries {
+		switch {
+		case oe.parts[n] == nil:
+		case oe.task != nil:
+			k.evaluate(oe)
+			for _, key := range oe.task.keys {
+				keys[key] = true
+			}
+		default:
+			k.finishEntry(oe)
+		}
+	}
+	for key := range keys {
+		k.close(key)
 	}
 }
 

@@ -50,8 +50,12 @@ type (
 		node    topology.NodeIndex
 		replyTo *actor.PID
 	}
-	// laneRestored is the reply, in LSN order.
-	laneRestored struct{ pending, acked []*delivery }
+	// laneRestored is the reply, in LSN order. What is not in it, up to newest by
+	// index id, the node has done or will not do.
+	laneRestored struct {
+		pending, acked []*delivery
+		newest         map[string]int64
+	}
 	// deliveryReport tells a coordinator what became of a node's part.
 	deliveryReport struct {
 		node   topology.NodeIndex
@@ -159,6 +163,9 @@ func (a *nodeActor) onLaneRestored(m *laneRestored) {
 		a.seen(d.entry)
 		a.follow.add(d)
 	}
+	for id, lsn := range m.newest {
+		a.h.newest[id] = max(a.h.newest[id], lsn)
+	}
 	a.h.behind.Store(int64(len(a.lane.queue)))
 	if landed := a.h.landed; landed != nil {
 		a.h.landed = nil
@@ -237,6 +244,7 @@ func (a *nodeActor) advance() {
 		return
 	}
 	a.h.laneBusy, a.h.busyWith = true, d.entry.row.LSN
+	a.sent++
 	c, h, self := a.c, a.h, a.self()
 	job := deliveryJob{entry: d.entry, nodeTasks: slices.Clone(d.nodeTasks), uncertain: d.uncertain}
 	res := &delivered{lsn: d.entry.row.LSN, result: deliveryResult{nodeTasks: d.nodeTasks, outcome: reportUnknown, err: errNodeRestarting}}

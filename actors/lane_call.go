@@ -80,6 +80,7 @@ func (a *nodeActor) refuseCalls(err error) {
 
 func (a *nodeActor) startCall(m *laneCall) {
 	a.h.laneBusy, a.h.busyWith = true, 0
+	a.sent++
 	c, h, self := a.c, a.h, a.self()
 	end := laneCallEnd{err: errNodeRestarting}
 	c.spawn("rebuild call", func() {

@@ -44,6 +44,8 @@ type (
 		incarnation int
 		version     *nodeVersion
 		foreign     string // the cluster the node belongs to, when not ours
+		newest      int64  // its newest task when nothing was being sent, else -1
+		sent        int    // how often something had been sent before
 		err         error
 	}
 	// resumeDue ends the quarantine after a restart.
@@ -73,6 +75,8 @@ type nodeActor struct {
 	incarnation int
 	resuming    bool // in quarantine, or waiting for the lane to be rebuilt
 	probing     bool // a probe is under way
+	resetting   bool // the task keeper was told that the node has lost data
+	sent        int  // how often the lane has handed something to the node
 	timer       *time.Timer
 	service     context.Context //nolint:containedctx // ends when the node goes out of service
 	endService  context.CancelCauseFunc
@@ -130,6 +134,8 @@ func (a *nodeActor) receiveLane(msg any) {
 		a.onDeliver(m)
 	case *delivered:
 		a.onDelivered(m)
+	case *nodeReset:
+		a.onReset(m)
 	case *laneCall:
 		a.onLaneCall(m)
 	case *laneCalled:

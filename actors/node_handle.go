@@ -22,10 +22,9 @@ type nodeHandle struct {
 	lastTask atomic.Int64 // the node's newest task uid that we know of, -1: none
 	version  atomic.Pointer[nodeVersion]
 	status   atomic.Pointer[nodeStatus]
-	behind   atomic.Int64           // deliveries that wait for the node
-	probes   atomic.Int64           // failed probes since the start
-	unfit    atomic.Pointer[string] // why the node must not come back by itself
-	claimed  atomic.Bool            // the store knows that the node is ours
+	behind   atomic.Int64 // deliveries that wait for the node
+	probes   atomic.Int64 // failed probes since the start
+	claimed  atomic.Bool  // the store knows that the node is ours
 
 	// What follows is touched by the node actor only, and survives its restarts.
 	restarts quarantine

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,14 +24,20 @@ const (
 	markerPath  = "/indexes/" + markerIndex + "/documents"
 )
 
-// replaceAdvice says what helps a node that has lost data.
-const replaceAdvice = "give it back its data directory and start Miroir again"
+// replaceAdvice says what helps a node that has lost data which nobody else has.
+const replaceAdvice = "other copies are not complete: give it back its data directory"
 
-// Why a probe refuses a node that answers.
-var (
-	errEmptied = errors.New("it came back without its data; " + replaceAdvice)
-	errTooOld  = errors.New("its version is too old")
-)
+// errTooOld says that a node must not be used.
+var errTooOld = errors.New("its version is too old")
+
+// lostDataError says that a node came back empty, or with an older copy of its data.
+type lostDataError struct {
+	why     string
+	claimed bool  // it still has the marker
+	newest  int64 // its newest task, -1 for none
+}
+
+func (e *lostDataError) Error() string { return e.why }
 
 // probe asks the node, in a goroutine, whether it is alive, ours and usable.
 func (a *nodeActor) probe() {
@@ -43,13 +50,37 @@ func (a *nodeActor) probe() {
 		a.h.status.Store(&nodeStatus{stateProbing, a.health.since, a.health.reason})
 	}
 	c, h, self := a.c, a.h, a.self()
-	res := &probed{incarnation: a.incarnation, err: errors.New("the probe ended without a result")}
+	res := &probed{incarnation: a.incarnation, newest: -1, sent: a.sent, err: errors.New("the probe ended without a result")}
+	quiet := a.quiet()
 	c.spawn("probe", func() {
 		defer func() { c.tell(self, res) }()
 		ctx, cancel := context.WithTimeout(c.ctx, c.opts.ProbeTimeout)
 		defer cancel()
 		res.version, res.foreign, res.err = c.examine(ctx, h)
+		if res.err == nil && quiet {
+			res.newest, res.err = c.newestTask(ctx, h, "")
+		}
 	}, nil)
+}
+
+// quiet reports whether nothing is to be sent to the node.
+func (a *nodeActor) quiet() bool {
+	return !a.resuming && !a.h.laneBusy && len(a.lane.queue) == 0 && len(a.lane.calls) == 0
+}
+
+// lookForGap compares the node's newest task, as a probe found it while nothing was
+// sent, with the last one that we know of.
+func (a *nodeActor) lookForGap(m *probed) error {
+	known := a.h.lastTask.Load()
+	switch {
+	case m.newest < 0 || m.sent != a.sent || m.newest == known:
+	case m.newest < known:
+		return fmt.Errorf("its newest task is %d, but it has told of task %d", m.newest, known)
+	case known >= 0:
+		a.h.sawTask(m.newest)
+		a.c.onGap(a.h, known+1, m.newest)
+	}
+	return nil
 }
 
 // onProbed moves the health by a probe's result and plans the next one.
@@ -58,7 +89,13 @@ func (a *nodeActor) onProbed(m *probed) {
 	if m.version != nil {
 		a.h.version.Store(m.version)
 	}
+	if m.err == nil {
+		m.err = a.lookForGap(m)
+	}
 	if m.err != nil {
+		if lost := (*lostDataError)(nil); errors.As(m.err, &lost) {
+			a.reset(lost)
+		}
 		if m.foreign != "" {
 			a.c.foundForeign(a.h, m.foreign)
 		}
@@ -85,13 +122,52 @@ func (a *nodeActor) onProbed(m *probed) {
 	a.probeIn(a.c.opts.ProbeInterval)
 }
 
+// reset has everything that the node should hold rebuilt. Not while a call is under
+// way, which is looked for among its old tasks.
+func (a *nodeActor) reset(lost *lostDataError) {
+	if a.resuming || a.resetting || a.h.laneBusy {
+		return // the next probe comes back to it
+	}
+	a.resetting = true
+	a.c.tell(a.c.keeper, &resetNode{
+		node: a.h.index, reason: lost.why, claimed: lost.claimed, lastTask: lost.newest, replyTo: a.self(),
+	})
+}
+
+// onReset forgets what the node was to do before it lost its data.
+func (a *nodeActor) onReset(m *nodeReset) {
+	a.resetting = false
+	if m.err != nil {
+		why := m.reason + "; " + m.err.Error()
+		if errors.Is(m.err, errNoOtherCopy) {
+			why = m.reason + "; " + replaceAdvice
+		}
+		a.health.reason = why
+		a.publish()
+		return
+	}
+	a.c.log.WithFields(logrus.Fields{"node": a.h.node.ID, "reason": m.reason}).Warn("what the node holds is rebuilt from other copies")
+	for id, lsn := range m.newest {
+		a.h.newest[id] = max(a.h.newest[id], lsn)
+	}
+	gone := func(d *delivery) bool { return d.entry.row.LSN <= m.newest[d.entry.row.IndexID] }
+	for _, d := range a.lane.queue {
+		if gone(d) {
+			a.reportMissed(d)
+		}
+	}
+	a.lane.queue = slices.DeleteFunc(a.lane.queue, gone)
+	a.h.behind.Store(int64(len(a.lane.queue)))
+	a.follow = follower{asking: a.follow.asking, planned: a.follow.planned}
+	a.h.accounted, a.h.base = map[string]int64{}, m.lastTask
+	a.h.lastTask.Store(m.lastTask)
+	a.probe()
+}
+
 // examine is the probe itself: alive, new enough, ours.
 func (c *Cluster) examine(ctx context.Context, h *nodeHandle) (*nodeVersion, string, error) {
 	if _, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/health", Idempotent: true}); err != nil {
 		return nil, "", err
-	}
-	if why := h.unfit.Load(); why != nil {
-		return nil, "", errors.New(*why)
 	}
 	version := h.version.Load()
 	returning := !h.status.Load().state.up()
@@ -121,7 +197,8 @@ func (c *Cluster) checkNotOlder(ctx context.Context, h *nodeHandle) error {
 		return err
 	}
 	if newest < known {
-		return fmt.Errorf("its newest task is %d, but it has told of task %d: it has an older copy of its data; %s", newest, known, replaceAdvice)
+		why := fmt.Sprintf("its newest task is %d, but it has told of task %d: it has an older copy of its data", newest, known)
+		return &lostDataError{why: why, claimed: true, newest: newest}
 	}
 	return nil
 }
@@ -174,7 +251,11 @@ func (c *Cluster) checkMarker(ctx context.Context, h *nodeHandle) (foreign strin
 		return "", answerError(resp)
 	}
 	if c.claimed(ctx, h) {
-		return "", errEmptied
+		newest, err := c.newestTask(ctx, h, "")
+		if err == nil {
+			err = &lostDataError{why: "it came back without its data", newest: newest}
+		}
+		return "", err
 	}
 	claiming, cancel := c.within(claimTimeout)
 	defer cancel()
