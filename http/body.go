@@ -35,7 +35,7 @@ func (c *call) readWhole() ([]byte, error) {
 	r := c.c.Request()
 	limit := c.s.opts.MaxBody
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	if encoding != "" && encoding != "identity" {
+	if decodable(encoding) {
 		return c.readEncoded(encoding, limit)
 	}
 	n := r.ContentLength
@@ -55,6 +55,16 @@ func (c *call) readWhole() ([]byte, error) {
 		return nil, readFailure(err)
 	}
 	return body, nil
+}
+
+// decodable tells the codings that are undone. Bodies of others are taken as they are,
+// as Meilisearch does.
+func decodable(encoding string) bool {
+	switch encoding {
+	case "gzip", "x-gzip", "deflate", "br":
+		return true
+	}
+	return false
 }
 
 func (c *call) readEncoded(encoding string, limit int64) ([]byte, error) {
@@ -78,9 +88,6 @@ func (c *call) readEncoded(encoding string, limit int64) ([]byte, error) {
 		}
 	case "br":
 		dec = brotli.NewReader(source)
-	default:
-		return nil, api.Errorf("unsupported_media_type",
-			"The Content-Encoding `%s` is not supported. Accepted values are: `gzip`, `deflate`, `br`", encoding)
 	}
 	return c.grow(dec, limit, source)
 }
@@ -190,8 +197,7 @@ func mediaType(h http.Header) (essence, written string, ok bool) {
 	}
 	essence, _, err := mime.ParseMediaType(written)
 	if err != nil {
-		essence, _, _ = strings.Cut(written, ";")
-		essence = strings.ToLower(strings.TrimSpace(essence))
+		essence = written // no type at all; messages show it
 	}
 	return essence, written, true
 }

@@ -51,6 +51,7 @@ func (b *Batch) parseCSV(o Options) error {
 	if err != nil {
 		return err
 	}
+	b.special = p.find("_geo") >= 0 || p.find("_vectors") >= 0
 	key := parser{b: b}
 	key.expect(o.PrimaryKey)
 	p.keyColumn = p.find(key.pk)

@@ -55,6 +55,7 @@ type Batch struct {
 	docs   []entry
 	format Format
 
+	special  bool   // some document has a field of special meaning
 	pk       string // the primary key that the first resolved documents are resolved for
 	resolved int
 	idErr    error // what document number resolved is wrong with, once known
@@ -114,6 +115,10 @@ func Parse(data []byte, f Format, o Options) (*Batch, error) {
 
 // Len returns the number of documents.
 func (b *Batch) Len() int { return len(b.docs) }
+
+// Special reports whether some document has a field _geo or _vectors, which settings
+// give a meaning.
+func (b *Batch) Special() bool { return b.special }
 
 // Format returns the format the batch was read from.
 func (b *Batch) Format() Format { return b.format }

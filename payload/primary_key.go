@@ -82,6 +82,9 @@ func (b *Batch) noteID(n, start, end int) bool {
 	return true
 }
 
+// ValidID reports whether a document may have this id; of others there is none.
+func ValidID(id []byte) bool { return validID(id) }
+
 // validID reports whether s may be a string id.
 func validID(s []byte) bool {
 	if len(s) == 0 || len(s) > maxIDLen {

@@ -190,8 +190,11 @@ func (p *parser) object(i int) (end int, id span) { //nolint:cyclop // one pass 
 	}
 }
 
-// checkReserved notes the first use of a reserved name.
+// checkReserved notes the first use of a reserved name, and names of special meaning.
 func (p *parser) checkReserved(key []byte) {
+	if rawjson.KeyEquals(key, "_vectors") || rawjson.KeyEquals(key, "_geo") {
+		p.b.special = true
+	}
 	if p.reserved != nil || !rawjson.KeyHasPrefix(key, ReservedPrefix) {
 		return
 	}

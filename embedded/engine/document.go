@@ -108,6 +108,8 @@ type extractor struct {
 	err    error
 	// lacking are documents without vectors, by embedder, of the batch so far.
 	lacking map[string][]string
+	// asking are the embedders that the document last read wants new vectors of.
+	asking []string
 }
 
 // maxFields is the number of fields an index may have.

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,7 +19,8 @@ func (x *extractor) reserved(d *document, v *jsonValue, old *document) error {
 		}
 		d.geo = p
 	}
-	if vs := v.get("_vectors"); vs != nil && vs.kind != jsonNull {
+	x.asking = x.asking[:0]
+	if vs := v.get("_vectors"); vs != nil {
 		if err := x.readVectors(d, vs); err != nil {
 			return err
 		}
@@ -90,7 +92,7 @@ func (x *extractor) keepVectors(d, old *document) {
 			continue
 		}
 		if old != nil {
-			if e, ok := old.vectors[name]; ok && !e.regenerate {
+			if e, ok := old.vectors[name]; ok && !e.regenerate && !slices.Contains(x.asking, name) {
 				d.setVectors(name, e)
 				continue
 			}
@@ -118,8 +120,12 @@ func (x *extractor) settleVectors() error {
 	if len(names) == 0 {
 		return nil
 	}
-	name := names[0]
-	ids, more := lacking[name], ""
+	return lackingVectors(names[0], lacking[names[0]])
+}
+
+// lackingVectors is the error of documents without vectors that must have some.
+func lackingVectors(name string, ids []string) error {
+	more := ""
 	if len(ids) > 1 {
 		more = fmt.Sprintf(" and at least %d other document(s)", len(ids)-1)
 	}
@@ -185,8 +191,13 @@ func coordinate(v *jsonValue) (float64, bool) {
 
 func (x *extractor) readVectors(d *document, vs *jsonValue) error {
 	if vs.kind != jsonObject {
-		return &Error{Code: "internal", OfIndex: true, Message: "invalid type: " + serdeKind(vs) + ", expected a map at line 1 column 0"}
+		column := len(text(vs)) // where the decoder stands
+		if vs.kind == jsonArray {
+			column = 0
+		}
+		return &Error{Code: "internal", OfIndex: true, Message: fmt.Sprintf("invalid type: %s, expected a map at line 1 column %d", serdeKind(vs), column)}
 	}
+	x.asking = x.asking[:0]
 	names := make([]int, len(vs.keys))
 	for i := range names {
 		names[i] = i
@@ -203,7 +214,7 @@ func (x *extractor) readVectors(d *document, vs *jsonValue) error {
 			return err
 		}
 		for n, vec := range given.list {
-			if len(vec) != e.Dimensions {
+			if e.Dimensions > 0 && len(vec) != e.Dimensions {
 				return &Error{Code: "invalid_vector_dimensions", OfIndex: true, Message: fmt.Sprintf("Invalid vector dimensions in document with id `%s` in `._vectors.%s`.\n  - note: embedding #%d has dimensions %d\n  - note: embedder `%s` requires %d", d.id, name, n, len(vec), name, e.Dimensions)}
 			}
 			if e.BinaryQuantized {
@@ -212,6 +223,8 @@ func (x *extractor) readVectors(d *document, vs *jsonValue) error {
 		}
 		if ok {
 			d.setVectors(name, given)
+		} else {
+			x.asking = append(x.asking, name)
 		}
 	}
 	return nil
