@@ -25,6 +25,9 @@ func (c *Cluster) lookupSeqs(ctx context.Context, h *indexHandle, pk string, ids
 	left := make([][]string, h.shards)
 	need := topology.NewShardSet(h.shards)
 	for id := range ids {
+		if !payload.ValidID([]byte(id)) {
+			continue // deletions may name anything; nodes are not asked for what cannot be
+		}
 		s := topology.ShardOf([]byte(id), h.shards)
 		left[s] = append(left[s], id)
 		need.Add(s)

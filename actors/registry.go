@@ -38,6 +38,7 @@ type indexHandle struct {
 	shards int
 	table  atomic.Pointer[topology.Table] // changed while the sequencer stands still
 	pk     atomic.Pointer[string]         // the primary key as sequenced; nil until decided
+	checks atomic.Pointer[documentChecks]
 	pid    atomic.Pointer[actor.PID]
 
 	writers    int         // coordinators that hold it; guarded by registry.mu

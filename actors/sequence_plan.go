@@ -69,9 +69,8 @@ func (p *sequencePlan) add(w *write) {
 		p.c.tell(w.coordinator, &resolveAgain{})
 		return
 	}
-	if w.docs != nil && w.fail == nil && w.docs.batch != nil && p.state.pk != "" && w.assumedPK != p.state.pk {
-		pk := p.state.pk
-		p.handle.pk.Store(&pk)
+	if w.checked != nil && (p.state.pk != "" && w.assumedPK != p.state.pk || !w.checked.under(p.state.checks)) {
+		p.state.publish(p.handle)
 		p.c.tell(w.coordinator, &resolveAgain{})
 		return
 	}
@@ -169,7 +168,7 @@ func (p *sequencePlan) createIndex(s *planStep, uid, pk string) *api.Error {
 		ID: p.handle.id, UID: uid, Shards: p.handle.shards, CreatedAt: now, UpdatedAt: now, Settings: mustJSON(settings),
 	}
 	p.batch.Indexes = append(p.batch.Indexes, row)
-	p.state = indexState{uid: uid, created: true, pk: pk, nextSeq: 1, settings: settings, base: settings}
+	p.state = indexState{uid: uid, created: true, pk: pk, nextSeq: 1, settings: settings, base: settings, checks: checksOf(settings)}
 	p.reserved = true
 	p.batch.Values[placedKey(row.ID)] = mustJSON(placed{On: p.table.Snapshot().Version()})
 	p.entry(s, kindCreateIndex, params{PrimaryKey: pk, NodeSettings: forNodes}, nil, true)
@@ -184,7 +183,14 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 	n := w.docs.len()
 	if n == 0 {
 		s.final = map[string]int64{"indexedDocuments": 0}
+		if p.state.pk == "" && pk != "" { // the request names it
+			p.state.pk = pk
+			p.entry(s, kindUpdateIndex, params{PrimaryKey: pk}, nil, true)
+		}
 		return nil
+	}
+	if err := w.checked.refuse(w.uid, w.p.SkipCreation, func(id string) bool { return p.seqOf(id) != 0 }); err != nil {
+		return err
 	}
 	s.staged = make(map[string]uint64, n)
 	seqs, base, next := make([]uint64, n), p.state.nextSeq, p.state.nextSeq
@@ -195,12 +201,15 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 		if !again {
 			seq = p.seqOf(id)
 		}
-		if seq == 0 {
+		isNew := seq == 0
+		if isNew {
 			seq = next
 			next++
 		}
-		s.staged[id] = seq
-		seqs[i] = seq
+		s.staged[id], seqs[i] = seq, seq
+		if isNew && w.p.SkipCreation {
+			s.staged[id] = 0 // it will not be made
+		}
 		consecutive = consecutive && seq == base+uint64(i) //nolint:gosec // positions are not negative
 	}
 	q := w.p
@@ -283,7 +292,7 @@ func (p *sequencePlan) buildSettings(s *planStep, w *write) *api.Error {
 	if err != nil {
 		return api.Internal(err.Error())
 	}
-	p.state.settings, s.patch = after, w.patch
+	p.state.settings, p.state.checks, s.patch = after, checksOf(after), w.patch
 	p.entry(s, kindSettings, params{NodeSettings: forNodes, Settings: mustJSON(after), Patch: w.patchRaw}, w, true)
 	return nil
 }
@@ -335,7 +344,7 @@ func (p *sequencePlan) takeBack(refused *entry) {
 		p.c.log.WithError(err).Error("cannot take settings back")
 		return
 	}
-	p.state.settings, p.state.open = after, kept
+	p.state.settings, p.state.checks, p.state.open = after, checksOf(after), kept
 	s := &planStep{}
 	e := p.entry(s, kindSettings, params{NodeSettings: forNodes, Settings: mustJSON(after), Patch: refused.p.Patch, Undo: refused.row.LSN}, nil, true)
 	e.row.TaskUID = refused.row.TaskUID

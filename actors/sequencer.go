@@ -86,8 +86,9 @@ type indexState struct {
 	pk       string
 	nextSeq  uint64
 	settings *api.Settings
-	open     []openSettings // settings entries that are not settled, oldest first
-	base     *api.Settings  // the settings below them
+	checks   *documentChecks // what the settings demand of documents
+	open     []openSettings  // settings entries that are not settled, oldest first
+	base     *api.Settings   // the settings below them
 }
 
 type openSettings struct {
@@ -237,7 +238,7 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 			a.c.log.WithError(err).WithField("index", a.handle.id).Error("cannot read the settings")
 		}
 		a.state.uid, a.state.created, a.state.deleted = m.index.UID, true, m.index.Deleted
-		a.state.pk, a.state.settings, a.state.base = m.index.PrimaryKey, s, s
+		a.state.pk, a.state.settings, a.state.base, a.state.checks = m.index.PrimaryKey, s, s, checksOf(s)
 	}
 	for _, e := range m.entries {
 		a.state.replay(e)
@@ -254,7 +255,7 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 			a.overlay.put(e.row.LSN, m.seqs[e.row.LSN])
 		}
 	}
-	a.publishPK()
+	a.state.publish(a.handle)
 	if !a.rereading {
 		a.tellAgain(m)
 	}
@@ -297,7 +298,7 @@ func (s *indexState) replay(e *entry) {
 	case kindSettings:
 		after := api.DefaultSettings()
 		if json.Unmarshal(e.p.Settings, after) == nil {
-			s.settings = after
+			s.settings, s.checks = after, checksOf(after)
 		}
 		patch := &api.SettingsPatch{}
 		if e.p.Undo == 0 && json.Unmarshal(e.p.Patch, patch) == nil {
@@ -468,7 +469,7 @@ func (a *sequencer) onCommitted(m *committed) {
 		return
 	}
 	a.state = m.plan.state
-	a.publishPK()
+	a.state.publish(a.handle)
 	m.plan.publishNames(a.c.registry, a.handle)
 	for _, s := range m.plan.steps {
 		for _, e := range s.entries {
@@ -515,13 +516,15 @@ func (a *sequencer) dispatch(entries []*entry, coordinator *actor.PID) {
 	}
 }
 
-func (a *sequencer) publishPK() {
-	if a.state.pk == "" {
-		a.handle.pk.Store(nil)
+// publish shows coordinators what documents are resolved and checked for.
+func (s *indexState) publish(h *indexHandle) {
+	h.checks.Store(s.checks)
+	if s.pk == "" {
+		h.pk.Store(nil)
 		return
 	}
-	pk := a.state.pk
-	a.handle.pk.Store(&pk)
+	pk := s.pk
+	h.pk.Store(&pk)
 }
 
 func storeUnavailable(err error) *api.Error {

@@ -31,7 +31,7 @@ type write struct {
 	body      []byte
 	batch     *payload.Batch
 	ids       []string
-	requestPK string // the request's primaryKey parameter
+	requestPK *string // the request's primaryKey parameter
 	docs      *documents
 	need      topology.ShardSet
 	payload   store.Ref
@@ -39,6 +39,8 @@ type write struct {
 	assumedPK string // the primary key that docs were resolved for
 	hinted    bool   // the index had a primary key then
 	received  int    // documents or ids as the client counts them
+	// checked is what the documents were found to be under the settings of the moment.
+	checked *checkedDocuments
 
 	// Index and settings changes.
 	primaryKey *string

@@ -161,7 +161,7 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 		w.leaveIndex()
 		w.w.handle = nil
 	}
-	w.w.fail, w.w.assumedPK = nil, ""
+	w.w.fail, w.w.assumedPK, w.w.checked = nil, "", nil
 	err := w.c.place(w.w)
 	if err == nil && w.w.payload.IsZero() {
 		err = w.c.journal(w.w)
@@ -374,9 +374,12 @@ func (c *Cluster) place(w *write) *api.Error {
 func (c *Cluster) placeDocuments(w *write) *api.Error {
 	pk := w.handle.pk.Load()
 	w.hinted = pk != nil
-	hint := w.requestPK
-	if pk != nil {
+	hint, given := "", w.requestPK != nil
+	switch {
+	case pk != nil:
 		hint = *pk
+	case given:
+		hint = *w.requestPK
 	}
 	if w.batch == nil {
 		b, err := payload.Parse(w.body, formatOf(w.p.Format), payload.Options{Delimiter: w.p.Delimiter, PrimaryKey: hint})
@@ -388,10 +391,11 @@ func (c *Cluster) placeDocuments(w *write) *api.Error {
 	w.docs = &documents{batch: w.batch}
 	w.need = topology.NewShardSet(w.handle.shards)
 	switch {
-	case pk != nil && w.requestPK != "" && w.requestPK != *pk:
+	case w.batch.Len() == 0: // nothing that could be wrong
+	case pk != nil && given && *w.requestPK != *pk:
 		w.fail = api.Errorf("index_primary_key_already_exists", "Index already has a primary key: `%s`.", *pk)
 		return nil
-	case pk == nil && hint == "" && w.batch.Len() > 0:
+	case pk == nil && !given:
 		inferred, err := payload.InferPrimaryKey(w.batch.Doc(0))
 		if err != nil {
 			w.fail = taskError(err)
@@ -405,6 +409,7 @@ func (c *Cluster) placeDocuments(w *write) *api.Error {
 		return nil
 	}
 	w.docs, w.need = newDocuments(w.batch, w.handle.shards)
+	w.checked = w.handle.checks.Load().check(w.batch, w.p.Update)
 	return nil
 }
 

@@ -109,10 +109,7 @@ func addDocuments(c *call, update bool) error {
 		return api.MissingPayload(format)
 	}
 	m := &messages.AddDocuments{IndexUID: uid, Update: update, Format: format, CSVDelimiter: p.CSVDelimiter,
-		SkipCreation: p.SkipCreation, Payload: body, WriteOptions: options}
-	if p.PrimaryKey != nil {
-		m.PrimaryKey = *p.PrimaryKey
-	}
+		SkipCreation: p.SkipCreation, PrimaryKey: p.PrimaryKey, Payload: body, WriteOptions: options}
 	return c.change(m)
 }
 

@@ -27,7 +27,7 @@ func TestWritesBecomeMessages(t *testing.T) {
 		{"replacing documents", "POST", "/indexes/films/documents", `[{"id":1}]`, asJSON,
 			&messages.AddDocuments{IndexUID: "films", Format: "json", Payload: []byte(`[{"id":1}]`), WriteOptions: create}},
 		{"updating documents with everything", "PUT", "/indexes/films/documents?primaryKey=id&csvDelimiter=%3B&customMetadata=job+4&skipCreation=TRUE", "id\n1", []string{"Content-Type", "Text/CSV; charset=utf-8"},
-			&messages.AddDocuments{IndexUID: "films", Update: true, Format: "csv", CSVDelimiter: ';', PrimaryKey: "id", SkipCreation: true, Payload: []byte("id\n1"), WriteOptions: withMeta}},
+			&messages.AddDocuments{IndexUID: "films", Update: true, Format: "csv", CSVDelimiter: ';', PrimaryKey: new("id"), SkipCreation: true, Payload: []byte("id\n1"), WriteOptions: withMeta}},
 		{"documents as NDJSON at a path with slashes", "POST", "//indexes/films//documents/", `{"id":1}`, asNDJSON,
 			&messages.AddDocuments{IndexUID: "films", Format: "ndjson", Payload: []byte(`{"id":1}`), WriteOptions: create}},
 		{"deleting one document with a slash in its id", "DELETE", "/indexes/films/documents/a%2Fb%20c?customMetadata=job%204", "", nil,

@@ -34,9 +34,9 @@ type AddDocuments struct {
 	IndexUID string
 	// Update merges top-level fields (PUT); otherwise documents are replaced.
 	Update       bool
-	Format       string // "json", "ndjson" or "csv"
-	CSVDelimiter byte   // 0 means a comma
-	PrimaryKey   string // the request's primaryKey parameter, or empty
+	Format       string  // "json", "ndjson" or "csv"
+	CSVDelimiter byte    // 0 means a comma
+	PrimaryKey   *string // the request's primaryKey parameter
 	SkipCreation bool
 	Payload      []byte // decompressed; belongs to Miroir from now on
 	WriteOptions
