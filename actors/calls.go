@@ -50,6 +50,14 @@ func (c *Cluster) calls(e *entry, h *nodeHandle) (calls []*nodeclient.Request, r
 		calls = []*nodeclient.Request{{Method: http.MethodDelete, Path: path + "/documents"}}
 	case kindDeleteByFilter:
 		calls = []*nodeclient.Request{jsonCall(http.MethodPost, path+"/documents/delete", append(append([]byte(`{"filter":`), e.p.Filter...), '}'))}
+	case kindTryEdit, kindEdit:
+		call, err := c.editCall(e)
+		if err != nil {
+			return nil, release, err
+		}
+		calls = []*nodeclient.Request{call}
+	case kindCompact:
+		calls = []*nodeclient.Request{{Method: http.MethodPost, Path: path + "/compact"}}
 	case kindAddDocuments, kindDeleteByID:
 		docs, err := c.loadDocuments(e)
 		if err != nil {

@@ -39,6 +39,15 @@ func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJo
 		return res
 	}
 	defer release()
+	if kind := job.entry.row.Kind; kind == kindEdit || kind == kindTryEdit {
+		if err := c.allowEdits(ctx, h); err != nil {
+			res.outcome, res.err = reportMissed, err
+			if job.uncertain {
+				res.outcome = reportUnknown
+			}
+			return res
+		}
+	}
 	for i := len(res.nodeTasks); i < len(calls); i++ {
 		uid, found, refusal, err := c.deliverCall(ctx, h, &job, calls[i])
 		switch {

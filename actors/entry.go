@@ -22,6 +22,9 @@ const (
 	kindDeleteByID     = "documents.delete"
 	kindDeleteByFilter = "documents.delete-by-filter"
 	kindClear          = "documents.clear"
+	kindTryEdit        = "documents.edit.try" // runs the function and changes nothing
+	kindEdit           = "documents.edit"
+	kindCompact        = "index.compact"
 )
 
 // params is what an entry says beside its payload. It is stored as JSON.
@@ -50,10 +53,19 @@ type params struct {
 	SeqBase uint64 `json:"seqBase,omitempty"`
 
 	Filter json.RawMessage `json:"filter,omitempty"`
+	// Function and Context are an edit's, as the client sent them.
+	Function string          `json:"function,omitempty"`
+	Context  json.RawMessage `json:"context,omitempty"`
+	// Geo says that places must be good where an edit is tried.
+	Geo bool `json:"geo,omitempty"`
 
 	// Final are the counts that the task's details show once it has succeeded.
 	Final map[string]int64 `json:"final,omitempty"`
 }
+
+// leavesContent tells the kinds of entries after which an index holds what it held
+// before, so that a node that failed at one is not behind.
+func leavesContent(kind string) bool { return kind == kindTryEdit || kind == kindCompact }
 
 // entry is one step of the one order of writes of an index, in memory. It is
 // shared by the sequencer, the node actors and the task keeper, and never

@@ -62,9 +62,8 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 			behind = append(behind, n)
 		}
 	}
-	byAll := e.row.Kind == kindSettings || e.row.Kind == kindCreateIndex
 	switch {
-	case byAll && anyFailed && !nodesFault(err):
+	case byAll(e.row.Kind) && anyFailed && !nodesFault(err):
 		return refusedByNodes, nil, err
 	case quorumApplied(e, applied):
 		return carriedOut, behind, nil
@@ -89,6 +88,11 @@ func orLost(err json.RawMessage) json.RawMessage {
 
 // lostError is the error of a task of which no copy is left.
 var lostError = mustJSON(api.NewError("miroir_no_quorum", "The nodes that had taken the write have lost it, and no other could take it."))
+
+// byAll tells the kinds of entries that no node may refuse.
+func byAll(kind string) bool {
+	return kind == kindSettings || kind == kindCreateIndex || kind == kindTryEdit
+}
 
 func allDropped(parts map[topology.NodeIndex]*part) bool {
 	for _, p := range parts {

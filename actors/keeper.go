@@ -421,7 +421,7 @@ func (k *taskKeeper) evaluate(oe *openEntry) {
 // must not be read for its shards. Settings that are taken back reach nodes that
 // are in service within moments; only the others are behind.
 func (k *taskKeeper) markBehind(oe *openEntry) {
-	if oe.verdict != carriedOut {
+	if oe.verdict != carriedOut || leavesContent(oe.e.row.Kind) {
 		return
 	}
 	for n, p := range oe.parts {
@@ -481,7 +481,7 @@ func (k *taskKeeper) showSettings(oe *openEntry, n topology.NodeIndex) {
 // correct turns the verdict of an entry that was given up, but that some node has
 // applied after all: it is carried out, and the others lack it.
 func (k *taskKeeper) correct(oe *openEntry) {
-	if oe.verdict != refusedByNodes || !refusable(oe.e.row.Kind) {
+	if oe.verdict != refusedByNodes || !refusable(oe.e.row.Kind) || leavesContent(oe.e.row.Kind) {
 		return
 	}
 	for _, p := range oe.parts {

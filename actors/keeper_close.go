@@ -47,7 +47,11 @@ func (k *taskKeeper) close(key string) {
 		case carriedOut:
 		}
 	}
+	if failure == nil && k.editTried(ot) {
+		return
+	}
 	ot.closing = true
+	failure = editFailure(ot, failure)
 	rows := k.takeEffect(ot, failure)
 	end := k.ended(ot, failure)
 	for _, oe := range ot.entries {
@@ -198,6 +202,18 @@ func (k *taskKeeper) details(ot *openTask, failed bool) json.RawMessage {
 		case kindClear, kindDeleteByFilter, kindDeleteIndex:
 			if n, ok := countOnce(oe.e, oe.parts, "deletedDocuments"); ok || failed {
 				set("deletedDocuments", n)
+			}
+		case kindEdit:
+			for _, name := range []string{"deletedDocuments", "editedDocuments"} {
+				if n, ok := countOnce(oe.e, oe.parts, name); ok && !failed {
+					set(name, n)
+				}
+			}
+		case kindCompact:
+			for _, name := range []string{"preCompactionSize", "postCompactionSize"} {
+				if size, ok := sumSizes(oe.e, oe.parts, name); ok && !failed {
+					d = rawjson.Set(nil, d, name, mustJSON(size))
+				}
 			}
 		}
 	}

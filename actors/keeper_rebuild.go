@@ -155,7 +155,7 @@ func (k *taskKeeper) replaceable(n topology.NodeIndex, row *store.Index, shards 
 // lacks reports whether a node will never apply an entry that was carried out.
 func (oe *openEntry) lacks(n topology.NodeIndex) bool {
 	p := oe.parts[n]
-	return p != nil && oe.task == nil && oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex &&
+	return p != nil && oe.task == nil && oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex && !leavesContent(oe.e.row.Kind) &&
 		(p.state == store.DeliveryFailed || p.state == store.DeliveryDropped)
 }
 

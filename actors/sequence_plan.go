@@ -33,7 +33,8 @@ type sequencePlan struct {
 
 // planStep is what one write, or one undo, becomes.
 type planStep struct {
-	write   *write // nil for an undo
+	write   *write // nil for an undo, and for an edit that was tried
+	tried   *editTried
 	task    *store.Task
 	entries []*entry
 	staged  map[string]uint64
@@ -131,6 +132,10 @@ func (p *sequencePlan) build(s *planStep, w *write) *api.Error {
 		p.entry(s, kindClear, params{}, w, true)
 	case kindDeleteByFilter:
 		p.entry(s, kindDeleteByFilter, params{Filter: w.filter}, w, true)
+	case kindEdit:
+		p.buildEdit(s, w)
+	case kindCompact:
+		p.entry(s, kindCompact, params{}, w, true)
 	case kindSettings:
 		return p.buildSettings(s, w)
 	case kindUpdateIndex:
@@ -417,6 +422,9 @@ func newTask(w *write) *store.Task {
 		case kindDeleteByFilter:
 			d.ProvidedIDs, d.OriginalFilter = api.Some(uint64(0)), api.Some(string(w.filter))
 		}
+	case api.DocumentEdition:
+		t.Details = editDetails(w)
+		return t
 	case api.SettingsUpdate:
 		t.Details = w.patchRaw
 		return t

@@ -69,6 +69,8 @@ type sequencer struct {
 	stands      *actor.PID    // the swap, retraction or rebuild that it stands still for
 	rereading   bool          // what the store has is known to the task keeper and the lanes
 	toWatch     []*watchIndex // came while the store was being read
+	trial       int64         // the try of an edit that everything waits for; 0 for none
+	tried       *editTried
 	watch       func(*actor.PID)
 	unwatch     func(*actor.PID)
 	barrier     int64 // lookups wait until this entry is settled
@@ -126,6 +128,9 @@ func (a *sequencer) receive(ctx actor.Context) {
 		a.onWithdraw(m)
 	case *takeBack:
 		a.undo = append(a.undo, m.entry)
+		a.pump()
+	case *editTried:
+		a.tried = m
 		a.pump()
 	case *lookedUp:
 		if m.incarnation == a.incarnation {
@@ -249,13 +254,14 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 			a.window.close(e)
 		case e.row.Kind == kindClear:
 			a.overlay.clear(e.row.LSN)
-		case e.row.Kind == kindDeleteByFilter:
+		case dropsUnnamed(e.row.Kind):
 			a.barrier = e.row.LSN
 		default:
 			a.overlay.put(e.row.LSN, m.seqs[e.row.LSN])
 		}
 	}
 	a.state.publish(a.handle)
+	a.trial = trialIn(m)
 	if !a.rereading {
 		a.tellAgain(m)
 	}
@@ -309,6 +315,9 @@ func (s *indexState) replay(e *entry) {
 
 func (a *sequencer) onSettled(m *settled) {
 	a.settledLSN = max(a.settledLSN, m.lsn)
+	if a.trial <= a.settledLSN {
+		a.trial = 0 // its task has ended
+	}
 	a.openWindow()
 	if !a.busy {
 		a.forgetSettled()
@@ -331,11 +340,18 @@ func (a *sequencer) forgetSettled() {
 
 // pump starts the next plan with all writes that wait.
 func (a *sequencer) pump() {
-	if !a.ready || a.busy || len(a.queue)+len(a.undo) == 0 {
+	if !a.ready || a.busy {
 		return
 	}
 	if len(a.undo) > 0 {
 		a.planUndo()
+		return
+	}
+	if a.trial != 0 && (len(a.queue) == 0 || !a.queue[0].urgent) { // the try itself may be taken back
+		a.planEdit()
+		return
+	}
+	if len(a.queue) == 0 {
 		return
 	}
 	a.forgetSettled()
@@ -350,7 +366,11 @@ func (a *sequencer) pump() {
 			count = i
 			break
 		}
-		filtered = filtered || w.kind == kindDeleteByFilter
+		if w.kind == kindEdit {
+			count = i + 1 // it may have to be tried first
+			break
+		}
+		filtered = filtered || dropsUnnamed(w.kind)
 		if !w.needsLookup() {
 			continue
 		}
@@ -464,6 +484,10 @@ func (a *sequencer) onCommitted(m *committed) {
 			if s.write != nil {
 				a.c.tell(s.write.coordinator, &unsequenced{storeUnavailable(m.err)})
 			}
+			if again := s.tried; again != nil {
+				self := a.handle.pid.Load()
+				time.AfterFunc(time.Second, func() { a.c.tell(self, again) })
+			}
 		}
 		a.pump()
 		return
@@ -482,10 +506,16 @@ func (a *sequencer) onCommitted(m *committed) {
 				a.window.close(e)
 			case e.row.Kind == kindClear:
 				a.overlay.clear(e.row.LSN)
-			case e.row.Kind == kindDeleteByFilter:
+			case dropsUnnamed(e.row.Kind):
 				a.barrier = e.row.LSN
 			case e.row.Kind == kindAddDocuments, e.row.Kind == kindDeleteByID:
 				a.overlay.put(e.row.LSN, s.staged)
+			}
+			switch e.row.Kind {
+			case kindTryEdit:
+				a.trial = e.row.LSN
+			case kindEdit:
+				a.trial = 0
 			}
 			if s.patch != nil && e.row.Kind == kindSettings {
 				a.state.open = append(a.state.open, openSettings{e.row.LSN, s.patch})

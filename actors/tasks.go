@@ -2,6 +2,7 @@ package actors
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/miroir-search/miroir/rawjson"
 )
@@ -21,8 +22,11 @@ func memberNames(obj []byte) []string {
 // zeroCounts turns the counts of documents in a task's details into 0, as a
 // failed task shows them, but for what the client sent.
 func zeroCounts(details json.RawMessage) json.RawMessage {
-	for _, name := range memberNames(details) {
-		if name == "indexedDocuments" || name == "deletedDocuments" {
+	names := memberNames(details)
+	edit := slices.Contains(names, "editedDocuments")
+	for _, name := range names {
+		// An edit that failed does not say how many documents it has deleted.
+		if name == "indexedDocuments" || name == "deletedDocuments" && !edit || name == "editedDocuments" {
 			details = rawjson.Set(nil, details, name, []byte("0"))
 		}
 	}

@@ -48,7 +48,9 @@ type write struct {
 	patch      *api.SettingsPatch
 	patchRaw   json.RawMessage
 
-	filter json.RawMessage
+	filter   json.RawMessage
+	function string
+	context  json.RawMessage
 
 	// fail is the error with which the task is born, when it cannot succeed.
 	fail *api.Error

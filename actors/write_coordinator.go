@@ -70,6 +70,16 @@ func (w *writeCoordinator) receive(ctx actor.Context) {
 		self := ctx.Self()
 		w.timer = time.AfterFunc(w.c.opts.WriteTimeout, func() { w.c.tell(self, &writeDeadline{}) })
 		w.unlink = context.AfterFunc(w.c.ctx, func() { w.c.tell(self, &writeDeadline{}) })
+		if e, ok := m.msg.(*messages.EditDocuments); ok {
+			w.check(self, e)
+			return
+		}
+		w.start(ctx, m.msg)
+	case *editChecked:
+		if m.err != nil {
+			w.finish(ctx, &messages.TaskAccepted{Err: m.err})
+			return
+		}
 		w.start(ctx, m.msg)
 	case *resolveAgain:
 		w.again(ctx, m)
@@ -125,6 +135,15 @@ func (w *writeCoordinator) start(ctx actor.Context, msg any) {
 	}
 	wr.coordinator = ctx.Self()
 	w.submit()
+}
+
+// check has a node look at a function first.
+func (w *writeCoordinator) check(self *actor.PID, m *messages.EditDocuments) {
+	c, res := w.c, &editChecked{msg: m, err: api.Internal("the look at the function ended without a result")}
+	c.spawn("edit check", func() {
+		defer func() { c.tell(self, res) }()
+		res.err = c.checkFunction(m)
+	}, nil)
 }
 
 // leaveIndex tells the registry that this write needs the index no longer.
@@ -304,6 +323,10 @@ func (c *Cluster) newWrite(msg any) (*write, *api.Error) {
 		return &write{uid: m.IndexUID, kind: kindDeleteByFilter, taskType: api.DocumentDeletion, metadata: m.CustomMetadata, filter: m.Filter}, nil
 	case *messages.ClearDocuments:
 		return &write{uid: m.IndexUID, kind: kindClear, taskType: api.DocumentDeletion, metadata: m.CustomMetadata}, nil
+	case *messages.EditDocuments:
+		return newEdit(m)
+	case *messages.CompactIndex:
+		return &write{uid: m.IndexUID, kind: kindCompact, taskType: api.IndexCompaction, metadata: m.CustomMetadata}, nil
 	case *messages.CreateIndex:
 		w := &write{uid: m.IndexUID, kind: kindCreateIndex, taskType: api.IndexCreation, metadata: m.CustomMetadata, mayCreate: true}
 		if m.PrimaryKey != "" {

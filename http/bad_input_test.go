@@ -82,6 +82,8 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"deleting tasks by no number", "DELETE", "/tasks?uids=x", "", nil, 400, "invalid_task_uids", "could not parse `x` as a positive integer"},
 		{"an unknown task parameter", "GET", "/tasks?x=1", "", nil, 400, "bad_request", ""},
 		{"an unknown size format", "GET", "/stats?sizeFormat=big", "", nil, 400, "invalid_stats_size_format", ""},
+		{"editing without a function", "POST", docs + "/edit", `{"filter":"a = 1"}`, asJSON, 400, "missing_document_edition_function", ""},
+		{"editing without its feature", "POST", docs + "/edit", `{"function":"doc.a = 1"}`, asJSON, 400, "feature_not_enabled", "Using the documents edit route requires enabling the `edit documents by function` experimental feature."},
 		{"turning on a feature", "PATCH", "/experimental-features", `{"metrics":true}`, asJSON, 501, "miroir_not_supported", "`metrics`"},
 		{"an unknown feature", "PATCH", "/experimental-features", `{"magic":true}`, asJSON, 400, "bad_request", ""},
 		{"keys without a master key", "GET", "/keys", "", nil, 401, "missing_master_key", ""},
@@ -131,11 +133,10 @@ func TestUnknownRoutesAndMethodsHaveNoBody(t *testing.T) {
 func TestEveryRouteThatIsNotServedSaysWhatToDo(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys("master-master-master", "") })
-	for _, r := range []string{"POST /indexes/films/documents/edit",
-		"GET /tasks/3/documents", "POST /dumps", "POST /snapshots", "POST /export",
+	for _, r := range []string{"GET /tasks/3/documents", "POST /dumps", "POST /snapshots", "POST /export",
 		"GET /metrics", "GET /network", "POST /network/control", "GET /keys", "POST /keys", "DELETE /keys/x", "GET /webhooks", "PATCH /webhooks/x", "GET /chats",
 		"POST /chats/w/chat/completions", "POST /dynamic-search-rules", "POST /render-template", "POST /logs/stream",
-		"POST /indexes/films/compact", "POST /tasks/compact"} {
+		"POST /tasks/compact"} {
 		method, path, _ := strings.Cut(r, " ")
 		got := send(t, s, method, path, "", "Authorization", "Bearer master-master-master")
 		if got.status != 501 || got.code(t) != "miroir_not_supported" {

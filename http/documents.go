@@ -21,6 +21,7 @@ func (s *Server) documentRoutes() {
 	s.route(http.MethodPut, base, ActionDocumentsAdd, func(c *call) error { return addDocuments(c, true) })
 	s.route(http.MethodPost, base+"/delete-batch", ActionDocumentsDelete, deleteBatch)
 	s.route(http.MethodPost, base+"/delete", ActionDocumentsDelete, deleteByFilter)
+	s.route(http.MethodPost, base+"/edit", ActionDocumentsAll, editDocuments)
 	s.route(http.MethodDelete, base+"/:id", ActionDocumentsDelete, deleteDocument)
 	s.route(http.MethodDelete, base, ActionDocumentsDelete, clearDocuments)
 }
@@ -216,4 +217,58 @@ func deleteByFilter(c *call) error {
 		return api.EmptyFilter()
 	}
 	return c.change(&messages.DeleteDocumentsByFilter{IndexUID: uid, Filter: json.RawMessage(expression.String()), WriteOptions: options})
+}
+
+// editDocuments checks the request in the order of a server: its form, the feature,
+// the filter, the context. The function is looked at behind the door.
+func editDocuments(c *call) error {
+	metadata, bad := api.ParseMetadata(c.query())
+	if bad != nil {
+		return bad
+	}
+	v, err := c.jsonValue()
+	if err != nil {
+		return err
+	}
+	m := &messages.EditDocuments{}
+	var expression, context *api.Value
+	if bad := api.DecodeObject(v, api.At{}, "bad_request", []api.Field{
+		{Name: "filter", Into: api.Maybe("invalid_document_filter", &expression, api.Raw)},
+		{Name: "context", Into: api.Maybe("invalid_document_edition_context", &context, api.Raw)},
+		{Name: "function", Into: api.Text("invalid_document_edition_function_filter", &m.Function), Required: true,
+			MissingCode: "missing_document_edition_function"},
+	}); bad != nil {
+		return bad
+	}
+	on, err := c.s.opts.Door.Features(c.ctx())
+	if err != nil {
+		return err
+	}
+	if !on["editDocumentsByFunction"] {
+		return api.FeatureNotEnabled("Using the documents edit route", "edit documents by function",
+			"https://github.com/orgs/meilisearch/discussions/762")
+	}
+	if m.IndexUID, err = c.indexUID(); err != nil {
+		return err
+	}
+	if m.WriteOptions, err = c.writeOptions(metadata); err != nil {
+		return err
+	}
+	if expression != nil {
+		parsed, err := filter.Parse(expression.Any())
+		switch {
+		case err != nil: // of the routes with filters only this one names the index
+			return api.NewError("invalid_document_filter", err.Error()).Prefixed("Index `" + m.IndexUID + "`: ")
+		case parsed == nil:
+			return api.EmptyFilter()
+		}
+		m.Filter = json.RawMessage(expression.String())
+	}
+	if context != nil {
+		if context.Kind != api.Object {
+			return api.NewError("invalid_document_edition_context", "The context must be an object")
+		}
+		m.Context = json.RawMessage(context.String())
+	}
+	return c.change(m)
 }

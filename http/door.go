@@ -25,6 +25,11 @@ type Door interface {
 	Tasks(ctx context.Context, q *store.TaskQuery) (*store.TaskPage, error)
 	TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart, error)
 
+	// Features tells which experimental features are on; SetFeatures turns on
+	// exactly those.
+	Features(ctx context.Context) (map[string]bool, error)
+	SetFeatures(ctx context.Context, on map[string]bool) error
+
 	Topology() *messages.Topology
 	Shards() *messages.Shards
 	// Ready is nil when every shard has a readable copy and the store can write.

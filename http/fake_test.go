@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type fakeDoor struct {
 	page     *store.TaskPage
 	indexes  []*messages.Index
 	ready    error
+	features map[string]bool
 	failTask error
 }
 
@@ -108,6 +110,15 @@ func (d *fakeDoor) Topology() *messages.Topology {
 func (d *fakeDoor) Shards() *messages.Shards               { return &messages.Shards{} }
 func (d *fakeDoor) Ready() error                           { return d.ready }
 func (d *fakeDoor) NodesVersion() (string, string, string) { return "1.50.0", "abc", "2026-01-01" }
+
+func (d *fakeDoor) Features(context.Context) (map[string]bool, error) {
+	return maps.Clone(d.features), nil
+}
+
+func (d *fakeDoor) SetFeatures(_ context.Context, on map[string]bool) error {
+	d.features = on
+	return nil
+}
 
 // called is how many messages reached the door.
 func (d *fakeDoor) called() int {

@@ -16,6 +16,7 @@ func (s *Server) indexRoutes() {
 	s.route(http.MethodPatch, "/indexes/:index", ActionIndexesUpdate, updateIndex)
 	s.route(http.MethodDelete, "/indexes/:index", ActionIndexesDelete, deleteIndex)
 	s.route(http.MethodPost, "/indexes/:index/fields", ActionFields, listFields)
+	s.route(http.MethodPost, "/indexes/:index/compact", ActionIndexesCompact, compactIndex)
 	s.route(http.MethodPost, "/swap-indexes", ActionIndexesSwap, swapIndexes)
 }
 
@@ -161,6 +162,18 @@ func deleteIndex(c *call) error {
 		return err
 	}
 	return c.change(&messages.DeleteIndex{IndexUID: uid, WriteOptions: options})
+}
+
+func compactIndex(c *call) error {
+	uid, err := c.indexUID()
+	if err != nil {
+		return err
+	}
+	options, err := c.writeOptions(nil)
+	if err != nil {
+		return err
+	}
+	return c.change(&messages.CompactIndex{IndexUID: uid, WriteOptions: options})
 }
 
 func listFields(c *call) error {

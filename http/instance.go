@@ -1,7 +1,9 @@
 package http
 
 import (
+	"maps"
 	"net/http"
+	"strconv"
 
 	"github.com/miroir-search/miroir/api"
 )
@@ -36,19 +38,30 @@ func features() []string {
 		"disableDocumentsFetchQueue", "legacySearch", "renderRoute"}
 }
 
-// getFeatures: none is ever on.
+// offered are the features that can be turned on.
+func offered(name string) bool { return name == "editDocumentsByFunction" }
+
 func getFeatures(c *call) error {
+	on, err := c.s.opts.Door.Features(c.ctx())
+	if err != nil {
+		return err
+	}
+	return c.features(on)
+}
+
+func (c *call) features(on map[string]bool) error {
 	out := []byte{'{'}
 	for i, name := range features() {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(out, api.QuoteJSON(name)...), ":false"...)
+		out = append(append(out, api.QuoteJSON(name)...), ':')
+		out = strconv.AppendBool(out, on[name])
 	}
 	return c.bytes(http.StatusOK, append(out, '}'))
 }
 
-// patchFeatures accepts what changes nothing.
+// patchFeatures changes the features that are named: all or none.
 func patchFeatures(c *call) error {
 	v, err := c.jsonValue()
 	if err != nil {
@@ -63,10 +76,26 @@ func patchFeatures(c *call) error {
 	if bad := api.DecodeObject(v, api.At{}, "bad_request", fields); bad != nil {
 		return bad
 	}
-	for i, on := range wanted {
-		if on != nil && *on {
+	c.s.featuresMu.Lock()
+	defer c.s.featuresMu.Unlock()
+	on, err := c.s.opts.Door.Features(c.ctx())
+	if err != nil {
+		return err
+	}
+	before := maps.Clone(on)
+	for i, want := range wanted {
+		if want == nil {
+			continue
+		}
+		if *want && !offered(names[i]) {
 			return notSupported("Miroir does not offer the experimental feature `" + names[i] + "`; leave it off.")
 		}
+		on[names[i]] = *want
 	}
-	return getFeatures(c)
+	if !maps.Equal(before, on) {
+		if err := c.s.opts.Door.SetFeatures(c.ctx(), on); err != nil {
+			return err
+		}
+	}
+	return c.features(on)
 }

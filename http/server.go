@@ -106,6 +106,7 @@ type Server struct {
 	places     chan struct{}
 	bodies     atomic.Int64
 	draining   atomic.Bool
+	featuresMu sync.Mutex // one change of features at a time
 	created    time.Time
 
 	api, side     *http.Server

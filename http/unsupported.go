@@ -20,8 +20,6 @@ func (s *Server) unsupportedRoutes() {
 		action       Action
 		text         string
 	}{
-		{post, index + "/documents/edit", ActionDocumentsAll, "Miroir does not edit documents by function. Send the changed fields with PUT /indexes/{uid}/documents."},
-		{post, index + "/compact", ActionIndexesCompact, "Miroir does not compact indexes. Compact them on each node."},
 		{post, "/tasks/compact", ActionTasksCompact, "Miroir does not compact its tasks. Nothing needs to be done."},
 		{get, "/tasks/:task/documents", ActionTasksGet, "Miroir does not give back the documents of a task. Read them with GET /indexes/{uid}/documents."},
 		{post, "/dumps", ActionDumpsCreate, "Miroir does not make dumps yet. Make one on each node of a group, and copy Miroir's data directory."},

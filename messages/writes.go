@@ -62,6 +62,23 @@ type ClearDocuments struct {
 	WriteOptions
 }
 
+// EditDocuments edits documents by a function that the nodes run.
+// Reply: TaskAccepted.
+type EditDocuments struct {
+	IndexUID string
+	Function string
+	Filter   json.RawMessage // string or array, syntax checked; nil for every document
+	Context  json.RawMessage // an object, or nil
+	WriteOptions
+}
+
+// CompactIndex makes the nodes' copies of an index smaller on disk.
+// Reply: TaskAccepted.
+type CompactIndex struct {
+	IndexUID string
+	WriteOptions
+}
+
 // CreateIndex makes an index. Reply: TaskAccepted.
 type CreateIndex struct {
 	IndexUID   string
