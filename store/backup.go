@@ -8,20 +8,80 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
+
+	"modernc.org/sqlite"
 )
 
-// Backup implements Store. While it runs no segment is removed; the database
-// is copied first, as of one moment, and then the part of the journal that
-// this copy refers to. So the copy holds every payload its entries need. It
-// appears under its name only when it is complete and on the disk.
+// Backup implements Store.
 func (d *disk) Backup(ctx context.Context, dir string) error {
-	if err := d.backup(ctx, dir); err != nil {
+	f, err := d.Freeze(ctx)
+	if err != nil {
+		return err
+	}
+	defer f.Release()
+	return f.WriteTo(ctx, dir)
+}
+
+// frozen is a read transaction that stays open: the database goes on showing it
+// the moment it began at. Until Release no segment is removed, so the copy finds
+// every payload that its entries refer to.
+type frozen struct {
+	d       *disk
+	db      *sql.DB
+	conn    *sql.Conn
+	once    sync.Once
+	release func() // lets segments go again
+}
+
+// Freeze implements Store.
+func (d *disk) Freeze(ctx context.Context) (Frozen, error) {
+	f := &frozen{d: d, release: d.journal.hold()}
+	if err := f.begin(ctx); err != nil {
+		f.Release()
+		return nil, fmt.Errorf("freeze store: %w", err)
+	}
+	return f, nil
+}
+
+func (f *frozen) begin(ctx context.Context) (err error) {
+	if f.db, err = sql.Open("sqlite", dsn(filepath.Join(f.d.dir, "miroir.db"), []string{"busy_timeout(10000)"})); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if f.conn, err = f.db.Conn(ctx); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if _, err = f.conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	var n int
+	return f.conn.QueryRowContext(ctx, "SELECT count(*) FROM meta").Scan(&n) // the first read fixes the moment
+}
+
+// Release implements Frozen.
+func (f *frozen) Release() {
+	f.once.Do(func() {
+		if f.conn != nil {
+			_ = f.conn.Close() // only read from
+		}
+		if f.db != nil {
+			_ = f.db.Close()
+		}
+		f.release()
+	})
+}
+
+// WriteTo implements Frozen. The database is copied first, and then the part of
+// the journal that the copy refers to. The copy appears under its name only when
+// it is complete and on the disk.
+func (f *frozen) WriteTo(ctx context.Context, dir string) error {
+	if err := f.writeTo(ctx, dir); err != nil {
 		return fmt.Errorf("back up store to %s: %w", dir, err)
 	}
 	return nil
 }
 
-func (d *disk) backup(ctx context.Context, dir string) (err error) {
+func (f *frozen) writeTo(ctx context.Context, dir string) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -41,38 +101,52 @@ func (d *disk) backup(ctx context.Context, dir string) (err error) {
 			err = errors.Join(err, os.RemoveAll(partial))
 		}
 	}()
-	release := d.journal.hold()
-	defer release()
-	if err := d.copyDatabase(ctx, filepath.Join(partial, "miroir.db")); err != nil {
+	if err := f.copyDatabase(ctx, filepath.Join(partial, "miroir.db")); err != nil {
 		return err
 	}
-	if err := d.copySegments(ctx, partial); err != nil {
+	if err := f.d.copySegments(ctx, partial); err != nil {
 		return err
 	}
-	if err := d.opts.files.syncDir(partial); err != nil {
+	if err := f.d.opts.files.syncDir(partial); err != nil {
 		return err
 	}
 	if err := os.Rename(partial, dir); err != nil {
 		return err
 	}
-	return d.opts.files.syncDir(filepath.Dir(dir))
+	return f.d.opts.files.syncDir(filepath.Dir(dir))
 }
 
-// copyDatabase copies as of one moment; writers go on meanwhile.
-func (d *disk) copyDatabase(ctx context.Context, to string) error {
-	db, err := sql.Open("sqlite", dsn(filepath.Join(d.dir, "miroir.db"), []string{"busy_timeout(10000)"}))
+// copyPages is how many pages are copied before the context is looked at.
+const copyPages = 1024
+
+// copyDatabase copies the frozen moment; writers go on meanwhile.
+func (f *frozen) copyDatabase(ctx context.Context, to string) error {
+	err := f.conn.Raw(func(c any) error {
+		source, ok := c.(interface {
+			NewBackup(dst string) (*sqlite.Backup, error)
+		})
+		if !ok {
+			return errors.New("the database driver cannot copy")
+		}
+		b, err := source.NewBackup(dsn(to, nil))
+		if err != nil {
+			return err
+		}
+		for more := true; more && err == nil; {
+			if more, err = b.Step(copyPages); err == nil {
+				err = ctx.Err()
+			}
+		}
+		return errors.Join(err, b.Finish())
+	})
 	if err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
-	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("copy database: %w", err)
 	}
-	f, err := os.OpenFile(to, os.O_RDWR, 0) //nolint:gosec // the path is ours
+	out, err := os.OpenFile(to, os.O_RDWR, 0) //nolint:gosec // the path is ours
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.opts.files.sync(f), f.Close())
+	return errors.Join(f.d.opts.files.sync(out), out.Close())
 }
 
 // copySegments copies what the entries in the copied database refer to.

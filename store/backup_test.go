@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -45,6 +47,54 @@ func TestABackupIsConsistentWhileWritesGoOn(t *testing.T) {
 	}
 	stop.Store(true)
 	<-done
+}
+
+func TestAFrozenStoreIsCopiedAsItWas(t *testing.T) {
+	s := openT(t, Options{Dir: t.TempDir(), SegmentBytes: 2 << 10})
+	commit := func(name string) *Entry {
+		ref, err := s.Journal().Append([]byte(name + strings.Repeat(".", 3<<10)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Entry{IndexID: "i", Kind: "k", Payload: ref}
+		b := &Batch{Entries: []*Entry{e}, Values: map[string]json.RawMessage{"newest": json.RawMessage(strconv.Quote(name))}}
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	before := commit("before")
+	f, err := s.Freeze(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Release()
+	before.Done = true // its segment would go
+	if err := s.Commit(t.Context(), &Batch{Entries: []*Entry{before}}); err != nil {
+		t.Fatal(err)
+	}
+	commit("after")
+	dir := filepath.Join(t.TempDir(), "copy")
+	if err := f.WriteTo(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	f.Release()
+	c := openT(t, Options{Dir: dir})
+	if v, err := c.Value(t.Context(), "newest"); err != nil || string(v) != `"before"` {
+		t.Errorf("the newest value is %s: %v", v, err)
+	}
+	st, err := c.Load(t.Context())
+	if err != nil || len(st.Entries) != 1 || st.Entries[0].Done {
+		t.Fatalf("%d entries: %v", len(st.Entries), err)
+	}
+	p, release, err := c.Journal().Read(st.Entries[0].Payload)
+	if err != nil || !strings.HasPrefix(string(p), "before.") {
+		t.Fatalf("payload %.10s: %v", p, err)
+	}
+	release()
+	if p, _, err := s.Journal().Read(before.Payload); err == nil {
+		t.Errorf("the original still has %.10s", p)
+	}
 }
 
 func TestABackupOverwritesNothing(t *testing.T) {

@@ -85,8 +85,20 @@ type Store interface {
 	// Backup writes a consistent copy of the store into dir, which must not
 	// exist yet, while the store is in use.
 	Backup(ctx context.Context, dir string) error
+	// Freeze holds on to the store as it is now: with every commit that returned
+	// before the call, and none that begins after it returns. A copy of that moment
+	// can be written while the store goes on. Release it before Close.
+	Freeze(ctx context.Context) (Frozen, error)
 	// Close waits for queued batches and releases the directory.
 	Close() error
+}
+
+// Frozen is a moment of a Store. It is for one goroutine.
+type Frozen interface {
+	// WriteTo writes a copy of the moment into dir, as Backup does.
+	WriteTo(ctx context.Context, dir string) error
+	// Release lets the store go; a second call does nothing.
+	Release()
 }
 
 // Journal is the append-only part of a Store.
