@@ -152,3 +152,8 @@ func parseName(s string, names []string, one, many string) (string, string) {
 	}
 	return "", "`" + s + "` is not a valid task " + one + ". Available " + many + " are " + quoteList(names) + "."
 }
+
+// DumpUID is the name of a dump that was begun at t.
+func DumpUID(t time.Time) string {
+	return strings.Replace(t.UTC().Format("20060102-150405.000"), ".", "", 1)
+}

@@ -3,6 +3,7 @@ package embedded
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,17 @@ import (
 )
 
 // A dump is a tar archive packed by gzip, laid out as version 6 of the real server's dumps: keys, features, webhooks,
-// network, chat settings and all indexes. The history of tasks is left out.
+// network, chat settings and all indexes. The tasks, and with them the documents of those that are not done, are in a
+// file of our own beside them: the real server ignores it, an embedded node has the same tasks with the same numbers
+// afterwards, as the real one has.
+
+const tasksFile = "embedded-tasks.jsonl"
+
+// dumpedTask is one line of that file.
+type dumpedTask struct {
+	storedRecord
+	Documents string `json:"documents,omitempty"` // of a task that is not done, as NDJSON
+}
 
 type dumpMetadata struct {
 	DumpVersion string    `json:"dumpVersion"`
@@ -61,14 +72,17 @@ func (ch *change) dump(rec *record) outcome {
 	if c.opt.DumpDir == "" {
 		return failed(api.NewError(api.CodeNotSupported, "this embedded node has no directory for dumps"))
 	}
-	uid := c.now().Format("20060102-150405000")
-	err := writeFile(filepath.Join(c.opt.DumpDir, uid+".dump"), func(w io.Writer) error { return c.writeDump(w) })
+	uid := api.DumpUID(c.now())
+	d := *rec.task.Details
+	d.DumpUID = api.Some(uid)
+	done := outcome{details: &d}
+	err := writeFile(filepath.Join(c.opt.DumpDir, uid+".dump"), func(w io.Writer) error {
+		return c.writeDump(w, done.finish(rec, c.now()))
+	})
 	if err != nil {
 		return failed(api.NewError("dump_process_failed", err.Error()))
 	}
-	d := *rec.task.Details
-	d.DumpUID = api.Some(uid)
-	return outcome{details: &d}
+	return done
 }
 
 // writeFile makes a file as a whole or not at all.
@@ -121,13 +135,19 @@ func (a *archive) json(name string, v any) {
 	a.file(name, data)
 }
 
-func (c *core) writeDump(w io.Writer) error {
+// writeDump writes a dump in which the dump itself has ended.
+func (c *core) writeDump(w io.Writer, end *record) error {
 	z := gzip.NewWriter(w)
 	a := &archive{tar: tar.NewWriter(z), now: c.now()}
 	a.json("metadata.json", dumpMetadata{"V6", c.opt.Version, c.now()})
 	a.file("instance_uid.uuid", []byte(uuid.NewString()))
 	a.file("tasks/queue.jsonl", nil)
 	a.file("batches/queue.jsonl", nil)
+	tasks, err := c.dumpedTasks(end)
+	if a.err == nil {
+		a.err = err
+	}
+	a.file(tasksFile, tasks)
 	c.mu.RLock()
 	features, webhooks, chats := maps.Clone(c.features), c.webhooks, maps.Clone(c.chats)
 	c.mu.RUnlock()
@@ -146,6 +166,32 @@ func (c *core) writeDump(w io.Writer) error {
 		a.index(x)
 	}
 	return errors.Join(a.err, a.tar.Close(), z.Close())
+}
+
+// dumpedTasks lists all tasks, those that came after the dump included. end stands for the dump's own.
+func (c *core) dumpedTasks(end *record) ([]byte, error) {
+	c.mu.RLock()
+	records := make([]*record, len(c.order))
+	for i, uid := range c.order {
+		records[i] = c.records[uid]
+	}
+	c.mu.RUnlock()
+	var lines bytes.Buffer
+	for _, rec := range records {
+		if rec.task.UID == end.task.UID {
+			rec = end
+		}
+		t := dumpedTask{storedRecord: storedRecord{Task: rec.task, Op: rec.op, Ended: rec.ended}}
+		if rec.op != nil && rec.op.docs != nil {
+			t.Documents = string(rec.op.docs.encode())
+		}
+		data, err := api.Marshal(t)
+		if err != nil {
+			return nil, err
+		}
+		lines.Write(append(data, '\n'))
+	}
+	return lines.Bytes(), nil
 }
 
 func (c *core) dumpedKeys() []byte {
@@ -209,7 +255,7 @@ func readDump(name string) (map[string][]byte, error) {
 }
 
 // importDump fills a node that holds nothing yet from a dump: of an embedded node, or of a real server of version 6 of
-// the format, whose history of tasks is left out.
+// the format, whose tasks are left out.
 func (c *core) importDump(name string) error {
 	files, err := readDump(name)
 	if err != nil {
@@ -232,7 +278,57 @@ func (c *core) importDump(name string) error {
 			return fmt.Errorf("import dump %s: index %s: %w", name, uid, err)
 		}
 	}
-	return c.save(ch, nil)
+	tasks, err := c.importTasks(files[tasksFile])
+	if err != nil {
+		return fmt.Errorf("import dump %s: %w", name, err)
+	}
+	if c.store == nil {
+		return nil
+	}
+	return c.store.update(func(tx *bolt.Tx) error {
+		if err := c.saveIndexes(tx, ch); err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if err := saveDumpedTask(tx, t); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(bucketMeta).Put(metaNextTask, key32(c.nextTask))
+	})
+}
+
+// importTasks takes the tasks of a dump over; those that are not done are done next.
+func (c *core) importTasks(lines []byte) ([]*dumpedTask, error) {
+	var tasks []*dumpedTask
+	for line := range bytes.Lines(lines) {
+		t := &dumpedTask{}
+		if err := json.Unmarshal(line, t); err != nil || t.Task == nil {
+			return nil, fmt.Errorf("%s: not a task: %w", tasksFile, cmp.Or(err, errors.New("it is empty")))
+		}
+		rec := &record{task: t.Task, op: t.Op, ended: t.Ended}
+		if rec.op != nil && rec.op.Kind == opDocuments {
+			docs, err := decodeDocuments([]byte(t.Documents))
+			if err != nil {
+				return nil, fmt.Errorf("%s: task %d: %w", tasksFile, rec.task.UID, err)
+			}
+			rec.op.docs = docs
+		}
+		c.adopt(rec)
+		c.nextTask = rec.task.UID + 1
+		tasks = append(tasks, t)
+	}
+	return tasks, nil
+}
+
+func saveDumpedTask(tx *bolt.Tx, t *dumpedTask) error {
+	key := key32(t.Task.UID)
+	if t.Documents != "" {
+		if err := tx.Bucket(bucketPayloads).Put(key, []byte(t.Documents)); err != nil {
+			return err
+		}
+	}
+	return putJSON(tx.Bucket(bucketTasks), key, t.storedRecord)
 }
 
 // importInstance reads what is no index.
@@ -363,8 +459,38 @@ func importSnapshot(name, dir string) error {
 		return err
 	}
 	defer func() { _ = from.Close() }()
-	return writeFile(to, func(w io.Writer) error {
+	err = writeFile(to, func(w io.Writer) error {
 		_, err := io.Copy(w, from)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return forgetSnapshots(to)
+}
+
+// forgetSnapshots removes the snapshots that wait from the store in a file: it is one of them.
+func forgetSnapshots(file string) error {
+	db, err := bolt.Open(file, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		var gone [][]byte
+		err := tx.Bucket(bucketTasks).ForEach(func(key, value []byte) error {
+			var stored storedRecord
+			if err := json.Unmarshal(value, &stored); err != nil {
+				return fmt.Errorf("read task: %w", err)
+			}
+			if stored.Op != nil && stored.Op.Kind == opSnapshot {
+				gone = append(gone, bytes.Clone(key))
+			}
+			return nil
+		})
+		for _, key := range gone {
+			err = errors.Join(err, tx.Bucket(bucketTasks).Delete(key))
+		}
+		return err
+	})
+	return errors.Join(err, db.Close())
 }

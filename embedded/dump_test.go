@@ -67,6 +67,42 @@ func TestADumpFillsAnotherNode(t *testing.T) {
 	}
 }
 
+// As in the real server: what waits behind a dump is in it, and is done where it is imported.
+func TestADumpHoldsTheTasks(t *testing.T) {
+	dumps := t.TempDir()
+	c := start(t, embedded.Options{DumpDir: dumps})
+	c.task("POST", "/indexes/films/documents", `[{"id":1}]`)
+	c.node.PauseTasks()
+	c.want("POST", "/indexes/films/documents", `[{"id":2}]`, 202, "")
+	c.want("POST", "/dumps", "", 202, "")
+	c.want("POST", "/indexes/films/documents", `[{"id":3}]`, 202, "")
+	c.node.ResumeTasks()
+	c.idle()
+	list, err := filepath.Glob(filepath.Join(dumps, "*.dump"))
+	if err != nil || len(list) != 1 {
+		t.Fatalf("dumps %v: %v", list, err)
+	}
+	for _, dir := range []string{"", t.TempDir()} {
+		other := start(t, embedded.Options{Dir: dir, ImportDump: list[0]})
+		for restart := range 2 {
+			other.idle()
+			other.want("GET", "/indexes/films/documents", "", 200, `{"results":[{"id":1},{"id":2},{"id":3}],"offset":0,"limit":20,"total":3}`)
+			_, task := other.send("GET", "/tasks/2", "")
+			_, dumped := c.send("GET", "/tasks/2", "")
+			if uid := strings.TrimSuffix(filepath.Base(list[0]), ".dump"); !strings.Contains(task, `"dumpUid":"`+uid+`"`) ||
+				!strings.Contains(task, `"status":"succeeded"`) || !strings.Contains(dumped, uid) {
+				t.Errorf("%s after %d restarts, %s before", task, restart, dumped)
+			}
+			if err := other.node.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if next := other.task("DELETE", "/indexes/films/documents", ""); next.UID != 4 {
+			t.Errorf("the next task is %d", next.UID)
+		}
+	}
+}
+
 func TestASnapshotIsANodeAgain(t *testing.T) {
 	dir := t.TempDir()
 	c := start(t, embedded.Options{Dir: dir})
@@ -74,6 +110,7 @@ func TestASnapshotIsANodeAgain(t *testing.T) {
 	c.done(c.task("POST", "/snapshots", ""), "succeeded", "")
 	other := start(t, embedded.Options{Dir: t.TempDir(), ImportSnapshot: filepath.Join(dir, "snapshots", "data.ms.snapshot")})
 	other.want("GET", "/indexes/films/documents", "", 200, `{"results":[{"id":3},{"id":1}],"offset":0,"limit":20,"total":2}`)
+	other.want("GET", "/tasks/1", "", 404, "") // the snapshot does not hold itself
 }
 
 func TestANodeWithoutADirectoryWritesNoFiles(t *testing.T) {

@@ -219,15 +219,23 @@ func (c *core) loadTasks(tx *bolt.Tx) error {
 				}
 				rec.op.docs = docs
 			}
-			c.queue = append(c.queue, uid)
 		}
-		if b := rec.task.BatchUID; b != nil && *b >= c.nextBatch {
-			c.nextBatch = *b + 1
-		}
-		c.records[uid] = rec
-		c.order = append(c.order, uid)
+		c.adopt(rec)
 		return nil
 	})
+}
+
+// adopt takes over a task of an earlier run.
+func (c *core) adopt(rec *record) {
+	uid := rec.task.UID
+	if rec.op != nil {
+		c.queue = append(c.queue, uid)
+	}
+	if b := rec.task.BatchUID; b != nil && *b >= c.nextBatch {
+		c.nextBatch = *b + 1
+	}
+	c.records[uid] = rec
+	c.order = append(c.order, uid)
 }
 
 // remember changes what is kept beside the indexes: change returns what takes the place of *kept, without touching it. It
