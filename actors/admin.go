@@ -78,6 +78,10 @@ func (c *Cluster) TaskParts(ctx context.Context, uid int64) ([]messages.TaskPart
 			if d := done[key{e.LSN, id}]; d != nil {
 				p.State = string(d.State)
 				p.NodeTasks = append(p.NodeTasks, d.NodeTasks...)
+				var details []json.RawMessage
+				if e.Kind == kindDump && json.Unmarshal(d.Details, &details) == nil {
+					p.DumpUID = dumpUIDOf(details)
+				}
 				if len(d.Error) > 0 {
 					p.Error = json.RawMessage(c.clientSafe(d.Error))
 				}

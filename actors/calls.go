@@ -46,6 +46,10 @@ func (c *Cluster) calls(e *entry, h *nodeHandle) (calls []*nodeclient.Request, r
 		calls = []*nodeclient.Request{{Method: http.MethodDelete, Path: path}}
 	case kindSettings:
 		calls = []*nodeclient.Request{jsonCall(http.MethodPatch, path+"/settings", e.p.NodeSettings)}
+	case kindDump:
+		calls = []*nodeclient.Request{{Method: http.MethodPost, Path: "/dumps"}}
+	case kindSnapshot:
+		calls = []*nodeclient.Request{{Method: http.MethodPost, Path: "/snapshots"}}
 	case kindClear:
 		calls = []*nodeclient.Request{{Method: http.MethodDelete, Path: path + "/documents"}}
 	case kindDeleteByFilter:

@@ -58,6 +58,13 @@ type Options struct {
 	ProbeInterval    time.Duration // between looks at a node in service; 2 s
 	ProbeTimeout     time.Duration // of one look; 2 s
 	StartWait        time.Duration // how long Start waits for nodes to answer; 15 s
+
+	// DumpDir and SnapshotDir hold Miroir's own part of dumps and snapshots;
+	// without them there are none.
+	DumpDir, SnapshotDir string
+	// BackupHold is how long later writes wait for a node to begin its part of a
+	// dump or snapshot; half of WriteTimeout when zero.
+	BackupHold time.Duration
 }
 
 func (o *Options) fill() {
@@ -88,6 +95,7 @@ func (o *Options) fill() {
 	def(&o.ProbeInterval, 2*time.Second)
 	def(&o.ProbeTimeout, 2*time.Second)
 	def(&o.StartWait, 15*time.Second)
+	def(&o.BackupHold, o.WriteTimeout/2)
 }
 
 // Cluster is a running Miroir. It is safe for concurrent use.
@@ -104,6 +112,9 @@ type Cluster struct {
 	covers  coverCache
 	nodes   []*nodeHandle
 	metrics *metrics
+
+	cut     cut
+	backups sync.Map // by uid: *backup, until its task has ended
 
 	registry *registry
 	keys     keyring

@@ -72,7 +72,9 @@ func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJo
 
 // deliverCall makes one call, or finds that it has been made.
 func (c *Cluster) deliverCall(ctx context.Context, h *nodeHandle, job *deliveryJob, req *nodeclient.Request) (uid int64, found bool, refusal json.RawMessage, err error) {
-	if job.uncertain && c.rebuilds.get(rebuildKey{h.index, job.entry.row.IndexID}) == nil {
+	// A backup that is made twice does no harm: the later one counts, and what is
+	// ordered behind it has not been sent.
+	if job.uncertain && !backsUp(job.entry.row.Kind) && c.rebuilds.get(rebuildKey{h.index, job.entry.row.IndexID}) == nil {
 		// While the copy is being rebuilt its tasks are not ours to tell apart, and
 		// what a second arrival would spoil is compared anyway.
 		if uid, found, err = c.findArrived(ctx, h, job.entry); err != nil || found {
@@ -126,11 +128,14 @@ func (c *Cluster) findArrived(ctx context.Context, h *nodeHandle, e *entry) (uid
 
 // nodeTask is what we read of a node's task.
 type nodeTask struct {
-	UID     int64           `json:"uid"`
-	TaskUID *int64          `json:"taskUid"`
-	Status  string          `json:"status"`
-	Details json.RawMessage `json:"details"`
-	Error   json.RawMessage `json:"error"`
+	UID     int64  `json:"uid"`
+	TaskUID *int64 `json:"taskUid"`
+	Batch   *int64 `json:"batchUid"`
+	// StartedAt is zero until then.
+	StartedAt time.Time       `json:"startedAt"`
+	Status    string          `json:"status"`
+	Details   json.RawMessage `json:"details"`
+	Error     json.RawMessage `json:"error"`
 }
 
 func (t *nodeTask) finished() bool {

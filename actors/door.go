@@ -63,6 +63,9 @@ func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted
 		return
 	}
 	switch m := msg.(type) {
+	case *messages.MakeBackup:
+		c.makeBackup(m, reply)
+		return
 	case *messages.SwapIndexes:
 		pid := c.sys.Root.SpawnPrefix(c.swapProps, c.opts.Name+"-swap-")
 		c.tell(pid, &startSwap{msg: m, key: key, reply: reply})
@@ -221,7 +224,7 @@ func (d *doorActor) receive(ctx actor.Context) {
 		})
 	case *messages.AddDocuments, *messages.DeleteDocuments, *messages.DeleteDocumentsByFilter, *messages.ClearDocuments,
 		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.SwapIndexes, *messages.UpdateSettings,
-		*messages.CancelTasks, *messages.DeleteTasks:
+		*messages.CancelTasks, *messages.DeleteTasks, *messages.MakeBackup:
 		d.c.startWrite(m, func(a *messages.TaskAccepted) {
 			if sender != nil {
 				d.c.tell(sender, a)

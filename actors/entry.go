@@ -25,6 +25,8 @@ const (
 	kindTryEdit        = "documents.edit.try" // runs the function and changes nothing
 	kindEdit           = "documents.edit"
 	kindCompact        = "index.compact"
+	kindDump           = "dump" // of all nodes; see backsUp
+	kindSnapshot       = "snapshot"
 )
 
 // params is what an entry says beside its payload. It is stored as JSON.
@@ -59,13 +61,18 @@ type params struct {
 	// Geo says that places must be good where an edit is tried.
 	Geo bool `json:"geo,omitempty"`
 
+	// Backup names the dump or snapshot that the nodes' belong to.
+	Backup string `json:"backup,omitempty"`
+
 	// Final are the counts that the task's details show once it has succeeded.
 	Final map[string]int64 `json:"final,omitempty"`
 }
 
 // leavesContent tells the kinds of entries after which an index holds what it held
 // before, so that a node that failed at one is not behind.
-func leavesContent(kind string) bool { return kind == kindTryEdit || kind == kindCompact }
+func leavesContent(kind string) bool {
+	return kind == kindTryEdit || kind == kindCompact || backsUp(kind)
+}
 
 // entry is one step of the one order of writes of an index, in memory. It is
 // shared by the sequencer, the node actors and the task keeper, and never
@@ -89,7 +96,7 @@ func newEntry(row *store.Entry, table *topology.Table) (*entry, error) {
 		return nil, fmt.Errorf("read entry %d: %w", row.LSN, err)
 	}
 	e.need = e.table.All()
-	if row.Kind == kindRenameIndex {
+	if row.Kind == kindRenameIndex || backsUp(row.Kind) {
 		e.need = topology.NewShardSet(shards)
 	}
 	if e.p.Shards != nil {
@@ -118,6 +125,9 @@ func (e *entry) targets() []topology.NodeIndex {
 // concerns reports whether the entry means anything to a node: a node that was
 // among those that had to carry it out may have left since, or own other shards.
 func (e *entry) concerns(n topology.NodeIndex) bool {
+	if backsUp(e.row.Kind) {
+		return true
+	}
 	if e.p.Shards == nil {
 		return e.table.Has(n)
 	}

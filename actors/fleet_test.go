@@ -44,6 +44,7 @@ type fleet struct {
 	nodes []*embedded.Node
 	opts  Options
 	dir   string
+	base  string // of nodes that keep their data; empty for others
 	c     *Cluster
 	wrap  func(store.Store) store.Store // nil for the store as it is
 	dirs  map[int]string                // where nodes keep their data that do not keep it in memory
@@ -56,6 +57,13 @@ type fleet struct {
 func newFleet(t *testing.T, groups, perGroup, copies int, change ...func(*Options)) *fleet {
 	t.Helper()
 	f := &fleet{t: t, dir: t.TempDir(), dirs: map[int]string{}}
+	f.startOver(t, groups, perGroup, copies, change, func(string) embedded.Options { return embedded.Options{} })
+	return f
+}
+
+// startOver starts nodes with options of their own, and the cluster.
+func (f *fleet) startOver(t *testing.T, groups, perGroup, copies int, change []func(*Options), node func(id string) embedded.Options) {
+	t.Helper()
 	o := Options{
 		System: testSystem, Name: fmt.Sprintf("fleet%d", fleetCount.Add(1)), ReplicationFactor: copies, Shards: 16,
 		ProbeInterval: 50 * time.Millisecond, ProbeTimeout: 2 * time.Second, StartWait: 20 * time.Second,
@@ -63,9 +71,12 @@ func newFleet(t *testing.T, groups, perGroup, copies int, change ...func(*Option
 	}
 	for g := range groups {
 		for i := range perGroup {
-			n := embedded.RunT(t, embedded.Options{Addr: "127.0.0.1:0", Window: -1})
+			id := fmt.Sprintf("%c%d", 'a'+g, i)
+			e := node(id)
+			e.Addr, e.Window = "127.0.0.1:0", -1
+			n := embedded.RunT(t, e)
 			f.nodes = append(f.nodes, n)
-			o.Nodes = append(o.Nodes, topology.Node{ID: fmt.Sprintf("%c%d", 'a'+g, i), Address: n.URL(), Group: g})
+			o.Nodes = append(o.Nodes, topology.Node{ID: id, Address: n.URL(), Group: g})
 		}
 	}
 	for _, ch := range change {
@@ -74,7 +85,6 @@ func newFleet(t *testing.T, groups, perGroup, copies int, change ...func(*Option
 	f.opts = o
 	f.start()
 	t.Cleanup(f.stop)
-	return f
 }
 
 func (f *fleet) start() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,8 @@ type (
 		incarnation int
 		asked       []int64
 		tasks       []nodeTask
-		newest      int64 // of all the node's tasks, when some that were asked for are missing
+		newest      int64   // of all the node's tasks, when some that were asked for are missing
+		begun       []int64 // backups that the node has begun
 		err         error
 	}
 )
@@ -32,6 +34,7 @@ type follower struct {
 	asking  bool
 	planned bool
 	round   int // polls since something last happened
+	held    *heldBackup
 }
 
 // following is one accepted delivery.
@@ -44,6 +47,12 @@ type following struct {
 }
 
 func (f *follower) pending() int { return len(f.open) }
+
+// followDelivery follows a delivery that the node has accepted.
+func (a *nodeActor) followDelivery(d *delivery) {
+	a.follow.add(d)
+	a.follow.holdsBackup(d, time.Now().Add(a.c.opts.BackupHold))
+}
 
 func (f *follower) add(d *delivery) {
 	if f.byTask == nil {
@@ -96,6 +105,9 @@ func (f *follower) end(t *nodeTask) *following {
 	if fl.left > 0 {
 		return nil
 	}
+	if f.held != nil && f.held.task == t.UID {
+		f.held = nil
+	}
 	for i, o := range f.open {
 		if o == fl {
 			f.open = append(f.open[:i], f.open[i+1:]...)
@@ -123,6 +135,7 @@ func (a *nodeActor) onFollowDue() {
 	}
 	a.follow.asking = true
 	c, h, self := a.c, a.h, a.self()
+	backups := a.follow.backups()
 	res := &followed{incarnation: a.incarnation, asked: uids, err: errNodeRestarting}
 	c.spawn("follower", func() {
 		defer func() { c.tell(self, res) }()
@@ -130,6 +143,11 @@ func (a *nodeActor) onFollowDue() {
 			ctx, cancel := c.within(c.opts.WriteCallTimeout)
 			defer cancel()
 			res.newest, res.err = c.newestTask(ctx, h, "")
+		}
+		for i := range res.tasks {
+			if t := &res.tasks[i]; slices.Contains(backups, t.UID) && c.lookAtBackup(h, t) {
+				res.begun = append(res.begun, t.UID)
+			}
 		}
 	}, nil)
 }
@@ -170,6 +188,7 @@ func (a *nodeActor) onFollowed(m *followed) {
 	if a.lostTasks(m) {
 		return
 	}
+	a.mindHold(m.begun, time.Now())
 	moved := false
 	for i := range m.tasks {
 		t := &m.tasks[i]

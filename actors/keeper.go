@@ -240,6 +240,7 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 			continue
 		}
 		k.markBehind(oe)
+		k.dropRest(oe)
 		if k.mustUndo(oe) {
 			k.c.takeBack(oe.e)
 		}
@@ -266,6 +267,11 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 }
 
 func (k *taskKeeper) up(n topology.NodeIndex) bool { return k.states[n].up() }
+
+// mayCome reports whether a node is in service, or was not looked at yet.
+func (k *taskKeeper) mayCome(n topology.NodeIndex) bool {
+	return k.up(n) || k.states[n] == stateProbing
+}
 
 func (k *taskKeeper) onTrack(m *track) {
 	if k.outdated(m) {
@@ -304,6 +310,7 @@ func (k *taskKeeper) onTrack(m *track) {
 			}
 			if k.restored { // else once the deliveries are known
 				k.markBehind(oe)
+				k.dropRest(oe)
 			}
 		}
 		k.evaluate(oe)
@@ -412,7 +419,11 @@ func (k *taskKeeper) onNode(m *nodeChanged) {
 
 // evaluate folds the parts of an entry whose task is open.
 func (k *taskKeeper) evaluate(oe *openEntry) {
-	if oe.task != nil && !oe.task.closing {
+	switch {
+	case oe.task == nil || oe.task.closing:
+	case backsUp(oe.e.row.Kind):
+		oe.verdict, oe.err = foldBackup(k.c.backupTables(), oe.parts, k.mayCome)
+	default:
 		oe.verdict, oe.behind, oe.err = fold(oe.e, oe.parts, k.up)
 	}
 }

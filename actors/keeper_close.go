@@ -62,13 +62,18 @@ func (k *taskKeeper) close(key string) {
 			k.c.log.WithError(err).Error("cannot publish an index")
 		}
 	}
-	c, batch := k.c, &store.Batch{Tasks: []*store.Task{end}, Indexes: rows}
+	c, batch, backup := k.c, &store.Batch{Tasks: []*store.Task{end}, Indexes: rows}, k.backupEnd(ot)
 	if failure == nil {
 		batch.SwapTaskUIDs = uidSwaps(end)
 	}
 	res := &closedTask{task: ot, end: end, err: errNodeRestarting}
 	c.spawn("finish task", func() {
 		defer func() { c.tell(c.keeper, res) }()
+		if backup != nil {
+			if res.err = c.endBackup(backup, end); res.err != nil {
+				return
+			}
+		}
 		res.err = c.store.Commit(c.ctx, batch)
 	}, nil)
 }
@@ -199,6 +204,10 @@ func (k *taskKeeper) details(ot *openTask, failed bool) json.RawMessage {
 			set(name, n)
 		}
 		switch oe.e.row.Kind {
+		case kindDump:
+			if !failed {
+				d = rawjson.Set(nil, d, "dumpUid", mustJSON(oe.e.p.Backup))
+			}
 		case kindClear, kindDeleteByFilter, kindDeleteIndex:
 			if n, ok := countOnce(oe.e, oe.parts, "deletedDocuments"); ok || failed {
 				set("deletedDocuments", n)
@@ -253,6 +262,10 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 				}
 			}
 		}
+		k.dropRest(oe)
+		if oe.e.p.Backup != "" {
+			k.c.backups.Delete(oe.e.p.Backup)
+		}
 		k.finishEntry(oe)
 	}
 	for id, renamed := range touched {
@@ -288,6 +301,9 @@ func (l *lagTable) add(e *entry, n topology.NodeIndex) { l.change(e, n, true) }
 func (l *lagTable) remove(e *entry, n topology.NodeIndex) { l.change(e, n, false) }
 
 func (l *lagTable) change(e *entry, n topology.NodeIndex, behind bool) {
+	if e.need.Empty() {
+		return // there is nothing to read that would lack it
+	}
 	if l.counts == nil {
 		l.counts = map[rebuildKey]*lagCounts{}
 	}

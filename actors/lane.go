@@ -161,7 +161,7 @@ func (a *nodeActor) onLaneRestored(m *laneRestored) {
 	}
 	for _, d := range m.acked {
 		a.seen(d.entry)
-		a.follow.add(d)
+		a.followDelivery(d)
 	}
 	for id, lsn := range m.newest {
 		a.h.newest[id] = max(a.h.newest[id], lsn)
@@ -223,9 +223,9 @@ func (a *nodeActor) reportMissed(d *delivery) {
 }
 
 // advance hands the first delivery of the lane to the node, unless one is under
-// way or the node is out of service.
+// way, the node is out of service, or it has yet to begin a backup.
 func (a *nodeActor) advance() {
-	if a.resuming || a.h.laneBusy || !a.health.state.up() {
+	if a.resuming || a.h.laneBusy || !a.health.state.up() || a.follow.held != nil {
 		return
 	}
 	if call := a.lane.nextCall(); call != nil {
@@ -274,7 +274,7 @@ func (a *nodeActor) onDelivered(m *delivered) {
 	switch m.result.outcome {
 	case reportAccepted:
 		a.leave(d, store.DeliveryAcked, nil)
-		a.follow.add(d)
+		a.followDelivery(d)
 		a.followSoon(0)
 	case reportRefused:
 		a.leave(d, store.DeliveryFailed, m.result.refusal)

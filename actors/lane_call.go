@@ -40,12 +40,13 @@ type laneCalled struct{ err error }
 func (m *laneCall) refuse(err error) { m.ended <- laneCallEnd{err: err} }
 
 // nextCall takes the first call whose turn it is: no delivery is before it, and none
-// of its index must still be looked for among the node's tasks.
+// of its index must still be looked for among the node's tasks. A backup goes first:
+// what is copied from other nodes may be later than its place.
 func (l *lane) nextCall() *laneCall {
 	for i, call := range l.calls {
 		waits := false
 		for _, d := range l.queue {
-			if d.entry.row.IndexID == call.indexID && (d.entry.row.LSN <= call.after || d.uncertain || len(d.nodeTasks) > 0) {
+			if backsUp(d.entry.row.Kind) || d.entry.row.IndexID == call.indexID && (d.entry.row.LSN <= call.after || d.uncertain || len(d.nodeTasks) > 0) {
 				waits = true
 				break
 			}

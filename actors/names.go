@@ -17,6 +17,9 @@ import (
 // of them, and before the later ones. The list is never empty.
 func uidsOf(t *store.Task) []string {
 	uids := []string{t.IndexUID}
+	if t.Type == api.DumpCreation || t.Type == api.SnapshotCreation {
+		uids = []string{"/" + t.Type} // no uid: backups wait for each other alone
+	}
 	if t.Type == api.IndexSwap {
 		uids = nil
 	}

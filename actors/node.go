@@ -144,6 +144,8 @@ func (a *nodeActor) receiveLane(msg any) {
 		a.onHoldUnsent(m)
 	case *endHold:
 		a.onEndHold(m)
+	case *forgetDelivery:
+		a.onForget(m)
 	}
 }
 

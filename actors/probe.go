@@ -112,6 +112,7 @@ func (a *nodeActor) onProbed(m *probed) {
 		if weaken.Replay {
 			a.forgetMissed()
 		}
+		a.follow.holdAgain(time.Now().Add(a.c.opts.BackupHold))
 		a.health.recover(time.Now(), len(a.lane.queue) > 0 || a.follow.pending() > 0)
 		a.publish()
 		a.c.log.WithFields(logrus.Fields{"node": a.h.node.ID, "state": a.health.state.String()}).Info("node is in service")

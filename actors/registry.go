@@ -218,6 +218,22 @@ func (r *registry) put(rows ...*store.Index) error {
 	return nil
 }
 
+// tables lists where the shards of indexes lie, each way once.
+func (r *registry) tables() []*topology.Table {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*topology.Table
+	for _, row := range r.rows {
+		if row.Deleted {
+			continue
+		}
+		if t := r.tableLocked(row.ID, row.Shards); !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // row is a copy of an index's row, to be changed and put back.
 func (r *registry) row(id string) (store.Index, bool) {
 	r.mu.Lock()

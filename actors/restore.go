@@ -74,7 +74,11 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 	}
 	shards, failedUnseen := shardsByIndex(st.Indexes), forgottenFailed(st)
 	for _, row := range st.Entries { // by LSN: entries must be told in this order
-		e, err := newEntry(row, c.registry.tableOf(row.IndexID, shards[row.IndexID]))
+		table := c.backupTable()
+		if !backsUp(row.Kind) {
+			table = c.registry.tableOf(row.IndexID, shards[row.IndexID])
+		}
+		e, err := newEntry(row, table)
 		if err != nil {
 			return &keeperRestored{err: err}
 		}

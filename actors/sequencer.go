@@ -466,7 +466,7 @@ func (a *sequencer) commit(p *sequencePlan) {
 	res := &committed{plan: p, err: store.ErrUnavailable}
 	c.spawn("commit", func() {
 		defer func() { c.tell(self, res) }()
-		res.err = c.store.Commit(c.ctx, p.batch)
+		res.err = c.commitInOrder(p.batch)
 	}, nil)
 }
 

@@ -240,7 +240,7 @@ func (s *swapCoordinator) commit() {
 	c, self := s.c, s.self
 	c.spawn("commit of a swap", func() {
 		defer func() { c.tell(self, res) }()
-		res.err = c.store.Commit(c.ctx, b)
+		res.err = c.commitInOrder(b)
 	}, nil)
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	ReplicationFactor int             `yaml:"replication_factor"` // copies of a shard inside each group
 	Shards            int             `yaml:"shards"`             // of indexes created from now on
 	DataDir           string          `yaml:"data_dir"`
+	DumpDir           string          `yaml:"dump_dir"`     // of Miroir's own part of dumps; below DataDir when empty
+	SnapshotDir       string          `yaml:"snapshot_dir"` // the same of snapshots
 	Nodes             []topology.Node `yaml:"nodes"`
 	UnavailableShards string          `yaml:"unavailable_shards"`
 	Resharding        Resharding      `yaml:"resharding"`

@@ -13,7 +13,7 @@ import (
 // flagFields says which field every flag sets.
 var flagFields = map[string]string{
 	"http-addr": "http_addr", "metrics-addr": "metrics_addr", "env": "env", "replicas": "replication_factor",
-	"shards": "shards", "data-dir": "data_dir", "node": "nodes", "unavailable-shards": "unavailable_shards",
+	"shards": "shards", "data-dir": "data_dir", "dump-dir": "dump_dir", "snapshot-dir": "snapshot_dir", "node": "nodes", "unavailable-shards": "unavailable_shards",
 	"log-level": "log.level", "log-requests": "log.requests", "ssl-cert-path": "tls.cert_path", "ssl-key-path": "tls.key_path",
 	"ssl-auth-path": "tls.auth_path", "ssl-require-auth": "tls.require_auth",
 	"http-payload-size-limit": "limits.http_payload_size", "http-payloads-in-flight": "limits.http_payloads_in_flight",
@@ -40,6 +40,8 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.IntVar(&c.ReplicationFactor, "replicas", c.ReplicationFactor, "copies of every shard inside each group")
 	fs.IntVar(&c.Shards, "shards", c.Shards, "shards of indexes created from now on")
 	fs.StringVar(&c.DataDir, "data-dir", c.DataDir, "directory of the journal and the store")
+	fs.StringVar(&c.DumpDir, "dump-dir", c.DumpDir, "directory of Miroir's own part of dumps; dumps below the data directory when empty")
+	fs.StringVar(&c.SnapshotDir, "snapshot-dir", c.SnapshotDir, "the same for snapshots; snapshots below the data directory when empty")
 	fs.StringVar(&c.UnavailableShards, "unavailable-shards", c.UnavailableShards, "what a search does about shards no node can serve: partial or error")
 	fs.StringVar(&c.Log.Level, "log-level", c.Log.Level, "off, error, warn, info, debug or trace")
 	fs.BoolVar(&c.Log.Requests, "log-requests", c.Log.Requests, "log one line for every request")

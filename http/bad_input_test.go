@@ -133,7 +133,7 @@ func TestUnknownRoutesAndMethodsHaveNoBody(t *testing.T) {
 func TestEveryRouteThatIsNotServedSaysWhatToDo(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys("master-master-master", "") })
-	for _, r := range []string{"GET /tasks/3/documents", "POST /dumps", "POST /snapshots", "POST /export",
+	for _, r := range []string{"GET /tasks/3/documents", "POST /export",
 		"GET /metrics", "GET /network", "POST /network/control", "GET /keys", "POST /keys", "DELETE /keys/x", "GET /webhooks", "PATCH /webhooks/x", "GET /chats",
 		"POST /chats/w/chat/completions", "POST /dynamic-search-rules", "POST /render-template", "POST /logs/stream",
 		"POST /tasks/compact"} {

@@ -34,6 +34,8 @@ type Door interface {
 	Shards() *messages.Shards
 	// Ready is nil when every shard has a readable copy and the store can write.
 	Ready() error
+	// BackUpStore copies the store into a directory that must not exist yet.
+	BackUpStore(ctx context.Context, dir string) error
 	// NodesVersion is what GET /version reports.
 	NodesVersion() (pkgVersion, commitSha, commitDate string)
 }

@@ -37,6 +37,9 @@ type fakeDoor struct {
 	ready    error
 	features map[string]bool
 	failTask error
+
+	backedUp  []string
+	backupErr error
 }
 
 func newFakeDoor() *fakeDoor {
@@ -107,8 +110,12 @@ func (d *fakeDoor) Topology() *messages.Topology {
 		{ID: "a0", Address: "http://a:7700", State: "ready"}, {ID: "a1", Address: "http://b:7700", State: "broken", Reason: "refused", Behind: 2}}}}}
 }
 
-func (d *fakeDoor) Shards() *messages.Shards               { return &messages.Shards{} }
-func (d *fakeDoor) Ready() error                           { return d.ready }
+func (d *fakeDoor) Shards() *messages.Shards { return &messages.Shards{} }
+func (d *fakeDoor) Ready() error             { return d.ready }
+func (d *fakeDoor) BackUpStore(_ context.Context, dir string) error {
+	d.backedUp = append(d.backedUp, dir)
+	return d.backupErr
+}
 func (d *fakeDoor) NodesVersion() (string, string, string) { return "1.50.0", "abc", "2026-01-01" }
 
 func (d *fakeDoor) Features(context.Context) (map[string]bool, error) {

@@ -21,5 +21,6 @@ func (s *Server) routes() {
 	s.taskRoutes()
 	s.statsRoutes()
 	s.adminRoutes()
+	s.backupRoutes()
 	s.unsupportedRoutes()
 }

@@ -22,8 +22,6 @@ func (s *Server) unsupportedRoutes() {
 	}{
 		{post, "/tasks/compact", ActionTasksCompact, "Miroir does not compact its tasks. Nothing needs to be done."},
 		{get, "/tasks/:task/documents", ActionTasksGet, "Miroir does not give back the documents of a task. Read them with GET /indexes/{uid}/documents."},
-		{post, "/dumps", ActionDumpsCreate, "Miroir does not make dumps yet. Make one on each node of a group, and copy Miroir's data directory."},
-		{post, "/snapshots", ActionSnapshots, "Miroir does not make snapshots. Make one on each node of a group, and copy Miroir's data directory."},
 		{post, "/export", ActionExport, "Miroir does not export. Read documents with GET /indexes/{uid}/documents and send them to the other server."},
 		{get, "/metrics", ActionMetricsGet, "The metrics of Miroir are at GET /_miroir/metrics, and at /metrics of its own metrics address (port 9090)."},
 		{post, "/logs/stream", ActionLogs, logs},

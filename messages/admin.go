@@ -81,5 +81,6 @@ type TaskPart struct {
 	Node      string  `json:"node"`
 	State     string  `json:"state"`
 	NodeTasks []int64 `json:"nodeTasks"`
+	DumpUID   string  `json:"dumpUid,omitempty"` // of the node's own dump
 	Error     any     `json:"error"`
 }

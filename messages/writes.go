@@ -103,6 +103,13 @@ type SwapIndexes struct {
 	WriteOptions
 }
 
+// MakeBackup asks every node for a dump, or a snapshot, at one place in the order
+// of all writes, and keeps Miroir's own state of that place. Reply: TaskAccepted.
+type MakeBackup struct {
+	Snapshot bool // not a dump
+	WriteOptions
+}
+
 // DeleteIndex removes an index. Reply: TaskAccepted.
 type DeleteIndex struct {
 	IndexUID string

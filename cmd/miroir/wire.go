@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,9 +52,9 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 			err = errors.Join(err, m.stop(stopping))
 		}
 	}()
-	dir := c.DataDir
+	dir, dumps, snapshots := c.DataDir, cmp.Or(c.DumpDir, filepath.Join(c.DataDir, "dumps")), cmp.Or(c.SnapshotDir, filepath.Join(c.DataDir, "snapshots"))
 	if o.ephemeral {
-		dir = ""
+		dir, dumps, snapshots = "", c.DumpDir, c.SnapshotDir
 	}
 	if m.store, err = store.Open(ctx, store.Options{Dir: dir, Ephemeral: o.ephemeral, Logger: log, Registerer: reg}); err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	m.cluster, err = actors.Start(ctx, actors.Options{Nodes: c.Nodes, ReplicationFactor: c.ReplicationFactor, Shards: c.Shards,
 		Store: m.store, NodeKey: c.NodeKey, Logger: log, Registerer: reg, UnavailableShards: c.UnavailableShards,
 		ReadTimeout: c.Limits.ReadDeadline, WriteTimeout: c.Limits.WriteDeadline, LegTimeout: c.Limits.NodeReadTimeout, WriteCallTimeout: c.Limits.NodeWriteTimeout,
-		ProbeInterval: c.Limits.NodeProbeInterval, ProbeTimeout: c.Limits.NodeProbeTimeout})
+		ProbeInterval: c.Limits.NodeProbeInterval, ProbeTimeout: c.Limits.NodeProbeTimeout, DumpDir: dumps, SnapshotDir: snapshots})
 	if err != nil {
 		return nil, err
 	}
