@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,13 +60,22 @@ func (p *program) prepare(cmd *cobra.Command, r *remote) error {
 
 const remoteTimeout = 15 * time.Second
 
-// get asks the proxy and decodes its answer into out.
+// get asks the proxy for what it knows.
 func (r *remote) get(ctx context.Context, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
+	return r.send(ctx, http.MethodGet, path, nil)
+}
+
+// send makes a request with a JSON body, when there is one, and returns the
+// answer.
+func (r *remote) send(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--url: %w", err)}
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if r.key != "" {
 		req.Header.Set("Authorization", "Bearer "+r.key)
@@ -74,15 +84,15 @@ func (r *remote) get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the proxy (is it running? --url says where): %w", err)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return nil, fmt.Errorf("read the answer of the proxy: %w", err)
 	}
 	if resp.StatusCode == http.StatusOK {
-		return body, nil
+		return answer, nil
 	}
 	var e api.Error
-	if json.Unmarshal(body, &e) == nil && e.Code != "" {
+	if json.Unmarshal(answer, &e) == nil && e.Code != "" {
 		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 			return nil, fmt.Errorf("the proxy answered %d %s: %s Set MIROIR_ADMIN_KEY or MIROIR_MASTER_KEY", resp.StatusCode, e.Code, e.Message)
 		}

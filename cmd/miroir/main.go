@@ -103,7 +103,7 @@ func (p *program) root() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(p.serveCommand(), p.devCommand(), p.nodeCommand(), p.statusCommand(), p.tasksCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.devCommand(), p.nodeCommand(), p.statusCommand(), p.tasksCommand(), p.storeCommand(), p.versionCommand())
 	return root
 }
 

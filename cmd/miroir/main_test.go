@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -153,7 +155,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stdout)
 	}
 	code, stdout, _ := miroirCommand(t)
-	for _, command := range []string{"serve", "dev", "node", "status", "tasks", "version"} {
+	for _, command := range []string{"serve", "dev", "node", "status", "tasks", "store", "version"} {
 		if !strings.Contains(stdout, "\n  "+command+" ") {
 			t.Errorf("help (exit %d) does not name %s:\n%s", code, command, stdout)
 		}
@@ -189,6 +191,49 @@ func TestRemoteCommandsShowTheirKeyAndRelayErrors(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestTheStoreIsCopiedByWhoHasIt(t *testing.T) {
+	asked := ""
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		asked = fmt.Sprint(r.Method, " ", r.URL.Path, " ", string(body), err)
+		io.WriteString(w, `{}`) //nolint:errcheck // the test reads it
+	}))
+	defer proxy.Close()
+	dir := filepath.Join(t.TempDir(), "copy")
+	if code, stdout, stderr := miroirCommand(t, "store", "backup", dir, "--url", proxy.URL); code != 0 || stdout != "The store is in "+dir+"\n" ||
+		asked != fmt.Sprintf(`POST /admin/backup {"dir":%q}<nil>`, dir) {
+		t.Errorf("exit %d: %s%s, asked %s", code, stdout, stderr, asked)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	data := t.TempDir()
+	if code, _, stderr := miroirCommand(t, "store", "backup", dir, "--data-dir", data); code != 1 || !strings.Contains(stderr, "no store is in "+data) {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	s, err := store.Open(t.Context(), store.Options{Dir: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := miroirCommand(t, "store", "backup", dir, "--data-dir", data); code != 1 || !strings.Contains(stderr, "leave --data-dir out") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	id := s.ClusterID()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := miroirCommand(t, "store", "backup", dir, "--data-dir", data); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if s, err = store.Open(t.Context(), store.Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if s.ClusterID() != id || s.Fresh() {
+		t.Error("the copy is another store")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestTheFirstSignalEndsTheContext(t *testing.T) {
