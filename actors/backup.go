@@ -71,10 +71,11 @@ func (c *Cluster) makeBackup(m *messages.MakeBackup, reply func(*messages.TaskAc
 
 // beginBackup gives a backup its place and sends it on its way.
 func (c *Cluster) beginBackup(m *messages.MakeBackup) (*backup, *messages.TaskAccepted) {
-	kind, taskType, details, base := kindDump, api.DumpCreation, mustJSON(&api.Details{DumpUID: api.NullOpt[string]()}), c.opts.DumpDir
+	kind, taskType, details := kindDump, api.DumpCreation, mustJSON(&api.Details{DumpUID: api.NullOpt[string]()})
 	if m.Snapshot {
-		kind, taskType, details, base = kindSnapshot, api.SnapshotCreation, nil, c.opts.SnapshotDir
+		kind, taskType, details = kindSnapshot, api.SnapshotCreation, nil
 	}
+	base := c.backupDir(kind)
 	if base == "" {
 		return nil, &messages.TaskAccepted{Err: api.NewError("miroir_not_supported",
 			"Miroir keeps nothing on disk here, so there is no place for a backup. Start it with a directory.")}

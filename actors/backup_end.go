@@ -78,9 +78,9 @@ func dumpUIDOf(details []json.RawMessage) string {
 // becomes the error of the task; only when Miroir stops it returns one. It may be
 // called again for the same end.
 func (c *Cluster) endBackup(m *manifest, end *store.Task) error {
-	base, code := c.opts.DumpDir, "dump_process_failed"
+	base, code := c.backupDir(m.Kind), "dump_process_failed"
 	if m.Kind == kindSnapshot {
-		base, code = c.opts.SnapshotDir, "internal"
+		code = "internal"
 	}
 	dir := filepath.Join(base, m.UID)
 	err := c.untilCopied(m.UID)
@@ -98,13 +98,34 @@ func (c *Cluster) endBackup(m *manifest, end *store.Task) error {
 	}
 	switch {
 	case end.Status != api.Succeeded:
-		if err := os.RemoveAll(dir); err != nil {
-			c.log.WithError(err).Warn("what a failed backup left behind cannot be removed")
-		}
+		c.removeBackup(dir)
 	case m.Kind == kindSnapshot:
 		c.forgetOldSnapshots(base, m.UID)
 	}
 	return nil
+}
+
+// backupDir is where backups of a kind are.
+func (c *Cluster) backupDir(kind string) string {
+	if kind == kindSnapshot {
+		return c.opts.SnapshotDir
+	}
+	return c.opts.DumpDir
+}
+
+func (c *Cluster) removeBackup(dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		c.log.WithError(err).Warn("what a failed backup left behind cannot be removed")
+	}
+}
+
+// dropBackup removes a backup that was taken back.
+func (c *Cluster) dropBackup(kind, uid string) {
+	c.spawn("end of a backup", func() {
+		_ = c.untilCopied(uid) // it goes, copied or not
+		c.backups.Delete(uid)
+		c.removeBackup(filepath.Join(c.backupDir(kind), uid))
+	}, nil)
 }
 
 // untilCopied waits for the store's copy. A copy that was under way when Miroir

@@ -356,6 +356,36 @@ func TestABackupSurvivesARestart(t *testing.T) {
 	}
 }
 
+// A backup that no node was handed can be canceled.
+func TestABackupIsCanceled(t *testing.T) {
+	f := newBackedUpFleet(t, 1, 2, 1)
+	f.must(adding("films", manyDocs(0, 20, "a")))
+	for _, n := range f.nodes {
+		n.PauseTasks()
+	}
+	first := f.accepted(backingUp(false))
+	f.eventually("both nodes have accepted it", func() bool { return f.partsIn(first, store.DeliveryAcked) == 2 })
+	second := f.accepted(backingUp(false))
+	f.must(cancelling(store.TaskQuery{UIDs: []int64{first, second}}))
+	for _, n := range f.nodes {
+		n.ResumeTasks()
+	}
+	if task := f.ended(second); task.Status != api.Canceled || string(task.Details) != `{"dumpUid":null}` {
+		t.Errorf("%s %s", task.Status, task.Details)
+	}
+	if task := f.ended(first); task.Status != api.Succeeded {
+		t.Errorf("%s %s", task.Status, task.Error)
+	}
+	f.eventually("only one backup is left", func() bool {
+		list, err := os.ReadDir(f.opts.DumpDir)
+		return err == nil && len(list) == 1
+	})
+	g := f.restored(f.onlyBackup(false))
+	if n := len(g.equal("films")); n != 20 {
+		t.Errorf("%d documents", n)
+	}
+}
+
 func TestASnapshotTakesThePlaceOfTheOneBefore(t *testing.T) {
 	f := newBackedUpFleet(t, 1, 1, 1)
 	foreign := filepath.Join(f.opts.SnapshotDir, "19990101-000000000")

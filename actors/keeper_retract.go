@@ -280,12 +280,15 @@ func (k *taskKeeper) onRetractCommitted(m *retractCommitted) {
 	}
 }
 
-// unmake forgets the index whose making was taken back.
+// unmake forgets the index whose making was taken back, and the backup.
 func (k *taskKeeper) unmake(r *retracting) {
 	for _, ot := range r.tasks {
 		for _, oe := range ot.entries {
 			if oe.e.row.Kind == kindCreateIndex {
 				k.c.registry.unmade(oe.e.row.IndexID)
+			}
+			if backsUp(oe.e.row.Kind) {
+				k.c.dropBackup(oe.e.row.Kind, oe.e.p.Backup)
 			}
 		}
 	}
