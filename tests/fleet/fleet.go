@@ -73,8 +73,8 @@ func StartNode(t testing.TB, id, real string) *Node {
 	return StartNodeWithKey(t, id, real, "")
 }
 
-// StartNodeWithKey is StartNode with a master key.
-func StartNodeWithKey(t testing.TB, id, real, key string) *Node {
+// StartNodeWithKey is StartNode with a master key, and with more flags.
+func StartNodeWithKey(t testing.TB, id, real, key string, flags ...string) *Node {
 	t.Helper()
 	dir, addr := t.TempDir(), freeAddr(t)
 	n := &Node{ID: id, API: API{URL: "http://" + addr, Key: key}, Dir: dir}
@@ -84,6 +84,7 @@ func StartNodeWithKey(t testing.TB, id, real, key string) *Node {
 	} else {
 		n.Process = newProcess(t, "node "+id, Binary(t), []string{"node", "--http-addr", addr, "--db-path", dir}, nodeEnv("MIROIR_MASTER_KEY", key))
 	}
+	n.args = append(n.args, flags...)
 	n.Start(t)
 	return n
 }
@@ -121,12 +122,26 @@ func Start(t testing.TB, o Options) *Fleet {
 			f.Nodes = append(f.Nodes, n)
 		}
 	}
-	f.Proxy = f.NewProxy(t, t.TempDir())
+	f.begin(t, t.TempDir())
+	return f
+}
+
+// StartOver starts a Miroir in front of nodes that run, with the data that is in
+// the directory miroir below dir, and waits until it is ready.
+func StartOver(t testing.TB, o Options, nodes []*Node, dir string) *Fleet {
+	t.Helper()
+	f := &Fleet{opts: o.filled(), Nodes: nodes}
+	f.begin(t, dir)
+	return f
+}
+
+func (f *Fleet) begin(t testing.TB, dir string) {
+	t.Helper()
+	f.Proxy = f.NewProxy(t, dir)
 	f.Proxy.Start(t)
 	for _, n := range f.Nodes { // with copies, writes need more than a readable one of each shard
 		f.WaitState(t, n.ID, "ready")
 	}
-	return f
 }
 
 func (o Options) startNode(t testing.TB, id string) *Node {
