@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/tests/checker"
 	"github.com/miroir-search/miroir/tests/fleet"
@@ -76,6 +77,37 @@ func recordedHistories(t *testing.T, count uint64, o checker.Options) {
 		}
 	})
 	t.Log(sum)
+}
+
+// Twenty clients write the same hundred documents, without any fault.
+func TestTwentyClientsWriteTheSameDocuments(t *testing.T) {
+	length := 3 * time.Second
+	if long() {
+		length = 30 * time.Second
+	}
+	twentyClients(t, length, "")
+}
+
+// The same with real nodes.
+func TestTwentyClientsWriteTheSameDocumentsOverRealNodes(t *testing.T) {
+	bin := fleet.RealBinary(t)
+	if !long() {
+		t.Skip("MIROIR_LONG is not set: twenty clients write to embedded nodes only")
+	}
+	twentyClients(t, 30*time.Second, bin)
+}
+
+func twentyClients(t *testing.T, length time.Duration, real string) {
+	t.Helper()
+	p := &checker.Plan{Groups: 2, PerGroup: 2, Replicas: 1, Writers: 20, Documents: 100, Length: length, Calm: true}
+	rep := checker.RunPlan(t, p, checker.Options{Real: real})
+	if len(rep.Violations) > 0 {
+		t.Errorf("%s", rep)
+	}
+	if rep.Ledger.Acknowledged == 0 {
+		t.Error("no write was acknowledged")
+	}
+	t.Log(rep.Ledger)
 }
 
 // weakenedSeeds is how many seeds may pass before a weakened Miroir is found out.

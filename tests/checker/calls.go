@@ -86,10 +86,8 @@ func newCaller(p *Plan, writer int) *caller {
 	return &caller{plan: p, name: "w" + strconv.Itoa(writer), r: rand.New(rand.NewPCG(p.Seed, 100+uint64(writer)))} //nolint:gosec // it must be repeatable
 }
 
-// Indexes that writers use, and how many documents there are.
+// Indexes that writers use.
 var indexes = []string{"films", "films", "films", "books"}
-
-const documents = 9
 
 // numbers are texts of numbers that must come back as one node gives them.
 var numbers = []string{"1.0", "1e3", "0.10", "-0.0", "12345678901234567890", "3", "2.5E-3"}
@@ -159,7 +157,7 @@ func (c *caller) first(index string) []*Call {
 	return []*Call{call}
 }
 
-func (c *caller) id() string { return strconv.Itoa(c.r.IntN(documents)) }
+func (c *caller) id() string { return strconv.Itoa(c.r.IntN(c.plan.Documents)) }
 
 func (c *caller) ids(n int) []string {
 	out := make([]string, n)

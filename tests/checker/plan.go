@@ -44,9 +44,12 @@ type Plan struct {
 	Seed                       uint64
 	Groups, PerGroup, Replicas int
 	Writers                    int
+	Documents                  int  // how many ids there are
 	Vectors                    bool // documents carry vectors
-	Length                     time.Duration
-	Events                     []Event
+	// Calm says that no client leaves early and that Miroir has its ordinary times.
+	Calm   bool
+	Length time.Duration
+	Events []Event
 	// Wiped is the node that loses its data afterwards; empty for none. Later are
 	// faults from then on.
 	Wiped string
@@ -70,7 +73,7 @@ var (
 func NewPlan(seed uint64, allowed []Fault) *Plan {
 	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // it must be repeatable
 	shape := shapes[r.IntN(len(shapes))]
-	p := &Plan{Seed: seed, Groups: shape[0], PerGroup: shape[1], Replicas: shape[2], Writers: 3 + r.IntN(3), Vectors: r.IntN(3) == 0}
+	p := &Plan{Seed: seed, Groups: shape[0], PerGroup: shape[1], Replicas: shape[2], Writers: 3 + r.IntN(3), Documents: 9, Vectors: r.IntN(3) == 0}
 	p.Length = time.Duration(2000+r.IntN(1500)) * time.Millisecond
 	p.Events = p.events(r, p.Length, allowed)
 	nodes := p.nodes()

@@ -164,8 +164,8 @@ func readViolations(reads []*Read, all []carried) (out []string, swapWindow int)
 		}
 		m.Apply(c.write.Call)
 		for _, index := range []string{"films", "books"} {
-			for id := range documents {
-				p := place{index, fmt.Sprint(id)}
+			for id := range idsOf(all) {
+				p := place{index, id}
 				text := shown(m[index][p.id])
 				if list := at(p); list[len(list)-1].text != text {
 					states[p] = append(list, state{c.task.UID, text})
@@ -196,6 +196,17 @@ func readViolations(reads []*Read, all []carried) (out []string, swapWindow int)
 		}
 	}
 	return out, swapWindow
+}
+
+// idsOf lists the ids that calls write.
+func idsOf(all []carried) map[string]bool {
+	ids := map[string]bool{}
+	for _, c := range all {
+		for _, d := range c.write.Docs {
+			ids[d.id()] = true
+		}
+	}
+	return ids
 }
 
 // other is the index that swaps exchange with an index.

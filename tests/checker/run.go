@@ -70,12 +70,21 @@ type run struct {
 // carried out fails the test; what Miroir did wrong is in the report.
 func Run(t testing.TB, seed uint64, o Options) *Report {
 	t.Helper()
-	p := NewPlan(seed, o.Faults)
+	return RunPlan(t, NewPlan(seed, o.Faults), o)
+}
+
+// RunPlan is Run for a plan.
+func RunPlan(t testing.TB, p *Plan, o Options) *Report {
+	t.Helper()
+	times := hasty
+	if p.Calm {
+		times = ""
+	}
 	r := &run{plan: p, opts: o, wires: map[string]*fleet.Wire{}, history: newHistory()}
 	r.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	defer r.client.CloseIdleConnections()
 	r.fleet = fleet.Start(t, fleet.Options{
-		Groups: p.Groups, PerGroup: p.PerGroup, Replicas: p.Replicas, Shards: shards, Real: o.Real, Weaken: o.Weaken, Faulty: true, Lines: hasty,
+		Groups: p.Groups, PerGroup: p.PerGroup, Replicas: p.Replicas, Shards: shards, Real: o.Real, Weaken: o.Weaken, Faulty: true, Lines: times,
 		Relay: func(n *fleet.Node) string {
 			r.wires[n.ID] = fleet.NewWire(t, n.URL)
 			return r.wires[n.ID].URL
@@ -90,6 +99,7 @@ func Run(t testing.TB, seed uint64, o Options) *Report {
 	}
 	clients.Go(r.reads)
 	r.misfortunes(t, p.Events)
+	time.Sleep(p.Length - r.history.now())
 	if p.Wiped != "" && r.whole() {
 		r.wipe(t)
 	}
@@ -168,7 +178,10 @@ const patience = 4 * time.Second
 func (r *run) write(c *caller, call *Call) *Write {
 	w := &Write{Call: call, Task: -1, Outcome: Unknown, Sent: r.history.now()}
 	limit := patience
-	if c.r.IntN(30) == 0 {
+	switch {
+	case r.plan.Calm:
+		limit = time.Minute
+	case c.r.IntN(30) == 0:
 		limit = time.Duration(1+c.r.IntN(20)) * time.Millisecond
 	}
 	a, err := r.ask(r.wires[Proxy].URL, limit, call.Method, call.Path, call.Body, call.ContentType)
@@ -236,7 +249,7 @@ func (r *run) reads() {
 		if i%4 == 0 {
 			r.floor(index, floors)
 		}
-		q := &Read{Index: index, ID: fmt.Sprint(random.IntN(documents)), Floor: floors[index], Sent: r.history.now()}
+		q := &Read{Index: index, ID: fmt.Sprint(random.IntN(r.plan.Documents)), Floor: floors[index], Sent: r.history.now()}
 		a, err := r.ask(r.fleet.Proxy.URL, patience, "GET", "/indexes/"+index+"/documents/"+q.ID, "", "")
 		q.Answered = r.history.now()
 		switch {
