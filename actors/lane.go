@@ -163,15 +163,33 @@ func (a *nodeActor) onLaneRestored(m *laneRestored) {
 		a.seen(d.entry)
 		a.followDelivery(d)
 	}
-	for id, lsn := range m.newest {
-		a.h.newest[id] = max(a.h.newest[id], lsn)
-	}
+	a.dropDone(m)
 	a.h.behind.Store(int64(len(a.lane.queue)))
 	if landed := a.h.landed; landed != nil {
 		a.h.landed = nil
 		a.onDelivered(landed)
 	}
 	a.probe()
+}
+
+// dropDone takes out of the lane, and keeps out of it, what the node has done in
+// an earlier run: a sequencer that starts tells all nodes of an entry that one of
+// them still lacks.
+func (a *nodeActor) dropDone(m *laneRestored) {
+	open := map[int64]bool{}
+	for _, d := range m.pending {
+		open[d.entry.row.LSN] = true
+	}
+	for _, d := range slices.Clone(a.lane.queue) {
+		if e := d.entry; e.row.LSN <= m.newest[e.row.IndexID] && !open[e.row.LSN] {
+			a.c.report(d.coordinator, a.h.index, e, reportUnknown, nil)
+			d.release()
+			a.lane.remove(e.row.LSN)
+		}
+	}
+	for id, lsn := range m.newest {
+		a.h.newest[id] = max(a.h.newest[id], lsn)
+	}
 }
 
 // seen records that an entry has reached this node's actor. Entries of one

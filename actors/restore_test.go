@@ -73,3 +73,28 @@ func TestNodesAgreeOnSettingsAgainAfterARestart(t *testing.T) {
 	f.untilState(1, stateReady)
 	f.eventually("all nodes agree on the settings", func() bool { return len(f.c.views.load().settings) == 0 })
 }
+
+// What a node has applied is not handed to it again because another node still
+// lacks it when the proxy starts.
+func TestARestartDoesNotRepeatWhatANodeHasApplied(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(settingsOf("films", `{"filterableAttributes":["n"]}`))
+	f.must(adding("films", `[{"id":1,"n":3,"title":"old"}]`))
+	f.idle()
+	f.down(1)
+	f.must(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n >= 5"`)})
+	f.must(updating("films", `[{"id":1,"n":7}]`)) // the deletion would now hit it
+	internal := f.internal("films")
+	before := f.tasksOf(0, internal)
+	f.stop()
+	f.start()
+	f.must(updating("films", `[{"id":2,"n":1}]`)) // wakes the sequencer
+	f.up(1)
+	f.idle()
+	if n := f.tasksOf(0, internal); n != before+1 {
+		t.Errorf("the node that had everything was given %d more writes, want 1", n-before)
+	}
+	if docs := f.equal("films"); !strings.Contains(docs["1"], "old") {
+		t.Errorf("document 1 is %s", docs["1"])
+	}
+}
