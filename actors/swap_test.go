@@ -98,6 +98,37 @@ func TestSwapExchangesIndexes(t *testing.T) {
 	f.equal("b")
 }
 
+// A sequencer that was started again tells of what it has read, which may have
+// ended since.
+func TestATaskThatHasEndedIsNotEndedAgain(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	first := f.must(adding("a", title(1, "a")))
+	f.must(adding("b", title(1, "b")))
+	swap := f.must(swapping("a=b"))
+	for _, ended := range []*store.Task{first, swap} {
+		rows, _, err := f.c.store.Parts(context.Background(), ended.UID)
+		if err != nil || len(rows) == 0 {
+			t.Fatalf("task %d has %d entries (%v)", ended.UID, len(rows), err)
+		}
+		stale := *ended
+		stale.Status = api.Enqueued
+		m := &track{task: &stale}
+		for _, row := range rows {
+			e, err := newEntry(row, f.c.snap, f.opts.Shards)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.entries = append(m.entries, e)
+		}
+		f.c.tell(f.c.keeper, m)
+	}
+	f.must(adding("a", title(2, "behind it")))
+	f.must(adding("b", title(2, "behind it")))
+	if again, err := f.c.Task(context.Background(), first.UID); err != nil || again.IndexUID != "b" || !again.FinishedAt.Equal(first.FinishedAt) {
+		t.Errorf("the first task is now one of %q and ended at %v, before at %v (%v)", again.IndexUID, again.FinishedAt, first.FinishedAt, err)
+	}
+}
+
 func TestSwapRenames(t *testing.T) {
 	f := newFleet(t, 1, 2, 1)
 	f.must(adding("a", title(1, "a")))
