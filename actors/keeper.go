@@ -556,7 +556,9 @@ func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 			continue
 		}
 		if first := renamed[oe.e.row.IndexID]; first != nil && behind(oe.e, first) && p.state == store.DeliveryPending {
-			continue // the sequencer hands it on when the renaming has ended
+			// The sequencer hands it on when the renaming has ended.
+			res.newest[oe.e.row.IndexID] = min(res.newest[oe.e.row.IndexID], oe.e.row.LSN-1)
+			continue
 		}
 		d := &delivery{entry: oe.e, nodeTasks: slices.Clone(p.nodeTasks)}
 		if p.state == store.DeliveryAcked {

@@ -114,7 +114,7 @@ func TestATaskThatHasEndedIsNotEndedAgain(t *testing.T) {
 		stale.Status = api.Enqueued
 		m := &track{task: &stale}
 		for _, row := range rows {
-			e, err := newEntry(row, f.c.snap, f.opts.Shards)
+			e, err := newEntry(row, f.c.registry.tableOf(row.IndexID, f.opts.Shards))
 			if err != nil {
 				t.Fatal(err)
 			}
