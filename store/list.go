@@ -112,27 +112,67 @@ func listTasks(ctx context.Context, tx *sql.Tx, q *TaskQuery) (*TaskPage, error)
 		return nil, err
 	}
 	page := &TaskPage{}
-	if page.Total, err = l.total(ctx, tx, within); err != nil || page.Total == 0 {
-		return page, err
+	if page.Total, err = l.total(ctx, tx, within); err != nil {
+		return nil, err
 	}
+	if page.Total > 0 {
+		err = l.fill(ctx, tx, page)
+	}
+	if err == nil {
+		err = l.addSwaps(ctx, tx, page)
+	}
+	return page, err
+}
+
+// addSwaps adds to the total the swaps that name one of the indexes asked for. They
+// are not listed, as in Meilisearch: they belong to no index.
+func (l *listing) addSwaps(ctx context.Context, tx *sql.Tx, page *TaskPage) error {
+	if len(l.q.IndexUIDs) == 0 || l.lo > l.hi || len(l.q.Types) > 0 && !slices.Contains(l.q.Types, "indexSwap") {
+		return nil
+	}
+	c := clause{}
+	if len(l.q.Statuses) > 0 {
+		if err := c.in("status", l.q.Statuses); err != nil {
+			return err
+		}
+	}
+	list, err := json.Marshal(l.q.IndexUIDs)
+	if err != nil {
+		return err
+	}
+	c.add(`EXISTS (SELECT 1 FROM json_each(details, '$.swaps') s CROSS JOIN json_each(s.value, '$.indexes') i
+		WHERE i.value IN (SELECT value FROM json_each(?)))`, string(list))
+	where, args := join(l.others, c)
+	var n int64
+	err = tx.QueryRowContext(ctx, "SELECT count(*) FROM tasks INDEXED BY tasks_by_kind WHERE index_uid = '' AND type = 'indexSwap' AND "+where, args...).Scan(&n)
+	if err != nil {
+		return fmt.Errorf("count swaps: %w", err)
+	}
+	page.Total += n
+	return nil
+}
+
+// fill finds the tasks of a page.
+func (l *listing) fill(ctx context.Context, tx *sql.Tx, page *TaskPage) error {
+	q := l.q
 	limit := int64(max(q.Limit, 0))
 	if limit < math.MaxInt64 {
 		limit++ // one more tells where the next page starts
 	}
 	uids, err := l.uids(ctx, tx, limit)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if int64(len(uids)) == limit {
 		next := uids[len(uids)-1]
 		page.Next, uids = &next, uids[:len(uids)-1]
 	}
 	if len(uids) == 0 {
-		return page, nil
+		return nil
 	}
 	page.From = &uids[0]
 	page.Tasks, err = tasksByUID(ctx, tx, uids, q.Reverse)
-	return page, err
+	return err
 }
 
 func newListing(q *TaskQuery) (*listing, error) {

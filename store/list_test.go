@@ -257,3 +257,36 @@ func TestPagesFollowEachOther(t *testing.T) {
 		}
 	}
 }
+
+func TestSwapsCountForTheIndexesThatTheyName(t *testing.T) {
+	s := memory(t, Options{})
+	b := &Batch{}
+	for i, details := range []string{`{"swaps":[{"indexes":["a","b"],"rename":false},{"indexes":["c","d"],"rename":true}]}`, `{"swaps":[{"indexes":["a","x"],"rename":false}]}`, `null`} {
+		task := newTask(i)
+		task.IndexUID, task.Type, task.Status, task.Details = "", "indexSwap", []string{"succeeded", "failed", "failed"}[i], []byte(details)
+		b.Tasks = append(b.Tasks, task)
+	}
+	other := newTask(3)
+	other.IndexUID, other.Status = "a", "succeeded"
+	b.Tasks = append(b.Tasks, other)
+	commitT(t, s, b)
+	for _, c := range []struct {
+		q     TaskQuery
+		total int64
+		shown int
+	}{
+		{TaskQuery{IndexUIDs: []string{"a"}}, 3, 1},
+		{TaskQuery{IndexUIDs: []string{"d", "x"}}, 2, 0},
+		{TaskQuery{IndexUIDs: []string{"a"}, Statuses: []string{"failed"}}, 1, 0},
+		{TaskQuery{IndexUIDs: []string{"a"}, Types: []string{other.Type}}, 1, 1},
+		{TaskQuery{IndexUIDs: []string{"a"}, UIDs: []int64{b.Tasks[1].UID}}, 1, 0},
+		{TaskQuery{IndexUIDs: []string{"nobody"}}, 0, 0},
+		{TaskQuery{}, 4, 4},
+	} {
+		c.q.Limit = 10
+		page, err := s.Tasks(context.Background(), &c.q)
+		if err != nil || page.Total != c.total || len(page.Tasks) != c.shown {
+			t.Errorf("%s: %s (%v)", dump(&c.q), dump(page), err)
+		}
+	}
+}

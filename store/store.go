@@ -295,7 +295,9 @@ type TaskQuery struct {
 // TaskPage is one page of a listing.
 type TaskPage struct {
 	Tasks []*Task
-	Total int64  // of all pages; ignores Limit, From and AllowedIndexes
+	// Total is that of all pages; it ignores Limit, From and AllowedIndexes. Swaps
+	// that name an index of IndexUIDs count, as in Meilisearch.
+	Total int64
 	From  *int64 // the first uid shown, nil when none is
 	Next  *int64 // where the next page starts, nil after the last
 }
