@@ -49,6 +49,11 @@ type Options struct {
 	// serve: "partial" (the default) or "error".
 	UnavailableShards string
 
+	// MaxTasks is how many tasks are kept; when there are as many, the oldest tenth
+	// is deleted. 1,000,000 when zero.
+	MaxTasks      int
+	PruneInterval time.Duration // between looks whether there are too many; 10 s
+
 	SlotsPerNode     int           // read calls to one node at once; 64
 	QueuePerNode     int           // reads that wait for a slot of one node; 512
 	ReadTimeout      time.Duration // of one read, all attempts together; 30 s
@@ -82,6 +87,10 @@ func (o *Options) fill() {
 	if o.Shards == 0 {
 		o.Shards = 64
 	}
+	if o.MaxTasks == 0 {
+		o.MaxTasks = 1_000_000
+	}
+	def(&o.PruneInterval, 10*time.Second)
 	if o.SlotsPerNode == 0 {
 		o.SlotsPerNode = 64
 	}
@@ -182,6 +191,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	err = c.firstLook(ctx)
 	if err == nil {
 		err = c.resumeOrders(ctx)
+	}
+	if err == nil {
+		c.spawn("pruning of tasks", c.pruneTasks, nil)
 	}
 	if err != nil {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -14,6 +14,8 @@ type metrics struct {
 	nodeState        *prometheus.GaugeVec
 	taskGaps         *prometheus.CounterVec
 	tasks            *prometheus.CounterVec
+	tasksKept        prometheus.Gauge
+	tasksPruned      prometheus.Counter
 	keys             *prometheus.CounterVec
 	legs             *prometheus.CounterVec
 	fallbacks        prometheus.Counter
@@ -42,6 +44,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_idempotent_writes_total", Help: "Writes with an Idempotency-Key, by outcome: first, repeated, waited, reused, failed.",
 		}, []string{"outcome"}),
+		tasksKept: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "miroir_tasks_kept", Help: "Tasks in the history, waiting ones included, when it was last looked.",
+		}),
+		tasksPruned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "miroir_tasks_pruned_total", Help: "Tasks deleted because the history was full.",
+		}),
 		legs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_read_legs_total", Help: "Node calls of reads, by outcome.",
 		}, []string{"node", "outcome"}),
@@ -61,7 +69,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.keys, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
+	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.tasksKept, m.tasksPruned, m.keys, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
 		if err := reg.Register(col); err != nil {
 			return nil, fmt.Errorf("register metrics; give every cluster a registerer of its own or wrap it with a label: %w", err)
 		}

@@ -58,6 +58,7 @@ type retraction struct {
 	unlink func() bool
 
 	left   []string // index ids
+	ended  bool
 	round  int
 	handle *indexHandle
 	asked  *write // waits for the sequencer to stand still
@@ -107,7 +108,8 @@ func (r *retraction) receive(ctx actor.Context) {
 		}
 		r.then()
 	}
-	if len(r.left) == 0 && r.round < 0 {
+	if r.round < 0 && !r.ended {
+		r.ended = true
 		ctx.Stop(r.self)
 	}
 }

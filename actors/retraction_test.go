@@ -120,6 +120,10 @@ func TestTasksThatNoNodeWasHandedAreCanceled(t *testing.T) {
 		if task.Status != api.Canceled || task.CanceledBy == nil || *task.CanceledBy != by.UID || task.Error != nil || task.StartedAt.IsZero() {
 			t.Errorf("task %d: %+v", uid, task)
 		}
+		parts, err := f.c.TaskParts(t.Context(), uid)
+		if err != nil || len(parts) < 2 || parts[0].State != string(store.DeliveryDropped) || len(parts[0].NodeTasks) > 0 {
+			t.Errorf("parts %+v (%v)", parts, err)
+		}
 		if strings.Contains(string(task.Details), "null") && task.Type != api.DocumentDeletion || strings.Contains(string(task.Details), `Documents":null`) {
 			t.Errorf("details %s", task.Details)
 		}

@@ -93,15 +93,20 @@ func (c *Cluster) recordOrder(ctx context.Context, taskType string, sel *message
 	if err != nil {
 		return nil, nil, err
 	}
-	d := &api.Details{MatchedTasks: api.Some(uint64(len(uids))), OriginalFilter: api.Some(sel.Filter)}
-	if taskType == api.TaskCancelation {
+	t := &store.Task{Type: taskType, CustomMetadata: metadata, Key: key}
+	o, err := c.writeOrder(ctx, t, len(uids), about, sel.Filter)
+	return t, o, err
+}
+
+// writeOrder makes an order, of which t says what kind it is, durable.
+func (c *Cluster) writeOrder(ctx context.Context, t *store.Task, matched int, about []int64, filter string) (*taskOrder, error) {
+	d := &api.Details{MatchedTasks: api.Some(uint64(matched)), OriginalFilter: api.Some(filter)} //nolint:gosec // counts are not negative
+	if t.Type == api.TaskCancelation {
 		d.CanceledTasks = api.NullOpt[uint64]()
 	} else {
 		d.DeletedTasks = api.NullOpt[uint64]()
 	}
-	t := &store.Task{
-		UID: -1, Type: taskType, Status: api.Enqueued, CustomMetadata: metadata, EnqueuedAt: time.Now().UTC(), Details: mustJSON(d), Key: key,
-	}
+	t.UID, t.Status, t.EnqueuedAt, t.Details = -1, api.Enqueued, time.Now().UTC(), mustJSON(d)
 	o := &taskOrder{Tasks: toRanges(about)}
 	b := &store.Batch{Tasks: []*store.Task{t}, Values: map[string]json.RawMessage{}}
 	text := mustJSON(o)
@@ -109,10 +114,7 @@ func (c *Cluster) recordOrder(ctx context.Context, taskType string, sel *message
 		clear(b.Values) // it may have had another number
 		b.Values[orderKey(t.UID)] = text
 	}
-	if err := c.store.Commit(ctx, b); err != nil {
-		return nil, nil, err
-	}
-	return t, o, nil
+	return o, c.store.Commit(ctx, b)
 }
 
 // worthWorkingOn leaves out of a cancelation the tasks that have ended: there may be
@@ -141,19 +143,24 @@ func (c *Cluster) worthWorkingOn(ctx context.Context, taskType string, q *store.
 	}), nil
 }
 
-// carryOut begins an order, or goes on with it after a restart. The caller must
-// not change t.
+// carryOut begins an order, or goes on with it after a restart.
 func (c *Cluster) carryOut(t *store.Task, o *taskOrder) {
+	row := c.begun(t)
+	if row.Type == api.TaskCancelation {
+		c.spawn("cancelation", func() { c.cancelTasks(row, o) }, nil)
+		return
+	}
+	c.spawn("task deletion", func() { c.deleteTasks(row, o) }, nil)
+}
+
+// begun shows that an order is being worked on.
+func (c *Cluster) begun(t *store.Task) *store.Task {
 	row := *t
 	if row.StartedAt.IsZero() {
 		row.Status, row.StartedAt = api.Processing, time.Now().UTC()
 		c.store.CommitLazily(&store.Batch{Tasks: []*store.Task{&row}})
 	}
-	if row.Type == api.TaskCancelation {
-		c.spawn("cancelation", func() { c.cancelTasks(&row, o) }, nil)
-		return
-	}
-	c.spawn("task deletion", func() { c.deleteTasks(&row, o) }, nil)
+	return &row
 }
 
 // resumeOrders goes on with the orders that the last run left.
@@ -204,6 +211,10 @@ func (c *Cluster) cancelTasks(t *store.Task, o *taskOrder) {
 	if c.ctx.Err() != nil {
 		return
 	}
+	if len(wanted) == 0 {
+		c.endCancelation(t)
+		return
+	}
 	by := t.UID
 	c.retractTasks(wanted, &by, func() {
 		if c.ctx.Err() == nil {
@@ -238,9 +249,7 @@ func (c *Cluster) deleteTasks(t *store.Task, o *taskOrder) {
 		return json.Unmarshal(raw, &at)
 	})
 	c.eachChunk(o, at.UpTo, func(uids []int64) error {
-		page, err := c.store.Tasks(c.ctx, &store.TaskQuery{
-			UIDs: uids, Statuses: []string{api.Succeeded, api.Failed, api.Canceled}, Limit: len(uids),
-		})
+		page, err := c.store.Tasks(c.ctx, &store.TaskQuery{UIDs: uids, Statuses: endedStatuses, Limit: len(uids)})
 		if err != nil {
 			return err
 		}

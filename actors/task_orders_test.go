@@ -131,3 +131,33 @@ func TestADeletionOfTasksIsCarriedOnAfterARestart(t *testing.T) {
 		t.Errorf("%+v %v", page, err)
 	}
 }
+
+func TestTheOldestTasksAreDeletedWhenTheHistoryIsFull(t *testing.T) {
+	f := newFleet(t, 1, 1, 1, func(o *Options) { o.MaxTasks, o.PruneInterval = 30, 20*time.Millisecond })
+	for i := range 29 {
+		f.accepted(&messages.DeleteIndex{IndexUID: fmt.Sprintf("nobody%d", i)}) // fails at once
+	}
+	f.must(adding("films", `[{"id":1}]`))
+	var by *store.Task
+	f.eventually("a task deletion has ended", func() bool {
+		page, err := f.c.Tasks(t.Context(), &store.TaskQuery{Types: []string{api.TaskDeletion}, Limit: 10, Reverse: true})
+		if err != nil || len(page.Tasks) == 0 || !page.Tasks[0].Finished() {
+			return false
+		}
+		by = page.Tasks[0]
+		return true
+	})
+	if count(t, by, "matchedTasks") != 3 || count(t, by, "deletedTasks") != 3 || !strings.Contains(string(by.Details), `"?beforeEnqueuedAt=`) {
+		t.Errorf("details %s", by.Details)
+	}
+	if _, err := f.c.Task(t.Context(), 2); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("task 2: %v", err)
+	}
+	if _, err := f.c.Task(t.Context(), 3); err != nil {
+		t.Errorf("task 3: %v", err)
+	}
+	page, err := f.c.Tasks(t.Context(), &store.TaskQuery{Limit: 1})
+	if err != nil || page.Total >= 30 {
+		t.Errorf("%d tasks are kept, %v", page.Total, err)
+	}
+}

@@ -99,6 +99,7 @@ type Limits struct {
 	ShutdownTimeout   time.Duration `yaml:"shutdown_timeout"`
 	MaxConcurrent     int           `yaml:"max_concurrent_requests"`
 	MaxWait           time.Duration `yaml:"max_request_wait"` // for a free place among them
+	MaxTasks          int           `yaml:"max_tasks"`        // kept; beyond it the oldest tenth goes
 	ReadDeadline      time.Duration `yaml:"read_deadline"`    // of a search or another read, all node calls together
 	WriteDeadline     time.Duration `yaml:"write_deadline"`   // until a write is answered
 	NodeReadTimeout   time.Duration `yaml:"node_read_timeout"`
@@ -129,6 +130,7 @@ func Default() *Config {
 			ShutdownTimeout:   30 * time.Second,
 			MaxConcurrent:     1024,
 			MaxWait:           time.Second,
+			MaxTasks:          1_000_000,
 			ReadDeadline:      30 * time.Second,
 			WriteDeadline:     30 * time.Second,
 			NodeReadTimeout:   10 * time.Second,

@@ -21,6 +21,7 @@ var flagFields = map[string]string{
 	"http-read-timeout": "limits.http_read_timeout", "http-write-timeout": "limits.http_write_timeout",
 	"http-idle-timeout": "limits.http_idle_timeout", "shutdown-timeout": "limits.shutdown_timeout",
 	"max-concurrent-requests": "limits.max_concurrent_requests", "max-request-wait": "limits.max_request_wait",
+	"max-tasks":     "limits.max_tasks",
 	"read-deadline": "limits.read_deadline", "write-deadline": "limits.write_deadline",
 	"node-read-timeout": "limits.node_read_timeout", "node-write-timeout": "limits.node_write_timeout",
 	"node-probe-interval": "limits.node_probe_interval", "node-probe-timeout": "limits.node_probe_timeout",
@@ -64,6 +65,7 @@ func (c *Config) limitFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&l.ShutdownTimeout, "shutdown-timeout", l.ShutdownTimeout, "time for requests to end after a signal to stop")
 	fs.IntVar(&l.MaxConcurrent, "max-concurrent-requests", l.MaxConcurrent, "requests worked on at once")
 	fs.DurationVar(&l.MaxWait, "max-request-wait", l.MaxWait, "time a request waits to be worked on before it is refused")
+	fs.IntVar(&l.MaxTasks, "max-tasks", l.MaxTasks, "tasks kept in the history; when there are as many, the oldest tenth of them is deleted")
 	fs.DurationVar(&l.ReadDeadline, "read-deadline", l.ReadDeadline, "time for a read to be answered, all calls to nodes together")
 	fs.DurationVar(&l.WriteDeadline, "write-deadline", l.WriteDeadline, "time for a write to be answered")
 	fs.DurationVar(&l.NodeReadTimeout, "node-read-timeout", l.NodeReadTimeout, "time for a node to answer one call of a read")

@@ -228,6 +228,9 @@ func (v *validation) limits() {
 			v.add("limits."+d.field, "must be a time above zero such as 30s, got %s", d.time)
 		}
 	}
+	if l.MaxTasks < 10 {
+		v.add("limits.max_tasks", "must be at least 10, got %d", l.MaxTasks)
+	}
 	if l.MaxConcurrent < 1 {
 		v.add("limits.max_concurrent_requests", "must be at least 1, got %d", l.MaxConcurrent)
 	}

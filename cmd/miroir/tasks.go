@@ -19,6 +19,7 @@ type shownTask struct {
 	IndexUID   *string                         `json:"indexUid"`
 	Status     string                          `json:"status"`
 	Type       string                          `json:"type"`
+	CanceledBy *int64                          `json:"canceledBy"`
 	Details    json.RawMessage                 `json:"details"`
 	Error      *struct{ Code, Message string } `json:"error"`
 	EnqueuedAt time.Time                       `json:"enqueuedAt"`
@@ -35,7 +36,7 @@ type shownTasks struct {
 func (p *program) tasksCommand() *cobra.Command {
 	r := &remote{}
 	var limit int
-	var statuses, indexes string
+	var statuses, indexes, types string
 	cmd := &cobra.Command{
 		Use:   "tasks [uid]",
 		Short: "List tasks, or show one with each node's part",
@@ -51,6 +52,9 @@ func (p *program) tasksCommand() *cobra.Command {
 			if indexes != "" {
 				path += "&indexUids=" + url.QueryEscape(indexes)
 			}
+			if types != "" {
+				path += "&types=" + url.QueryEscape(types)
+			}
 			if len(args) == 1 {
 				path = "/_miroir/tasks/" + url.PathEscape(args[0])
 			}
@@ -64,6 +68,7 @@ func (p *program) tasksCommand() *cobra.Command {
 	r.flags(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many tasks to list")
 	cmd.Flags().StringVar(&statuses, "statuses", "", "only these, between commas: enqueued, processing, succeeded, failed, canceled")
+	cmd.Flags().StringVar(&types, "types", "", "only of these types, between commas, such as documentDeletion")
 	cmd.Flags().StringVar(&indexes, "indexes", "", "only of these indexes, between commas")
 	return cmd
 }
@@ -111,7 +116,11 @@ func taskText(x *shownTask) string {
 	}
 	line("task", strconv.FormatInt(x.UID, 10)+" "+x.Type)
 	line("index", x.index())
-	line("status", x.Status)
+	if x.CanceledBy != nil {
+		line("status", fmt.Sprintf("%s by task %d", x.Status, *x.CanceledBy))
+	} else {
+		line("status", x.Status)
+	}
 	line("enqueued", x.EnqueuedAt.UTC().Format(time.RFC3339))
 	line("took", x.took())
 	if len(x.Details) > 0 {
