@@ -311,10 +311,10 @@ func (c *call) viewBatch(t *store.Task) (batchView, error) {
 func batchDetails(details json.RawMessage) json.RawMessage {
 	return rawjson.Remove(nil, details, func(key []byte) bool {
 		name := string(key)
-		if name != `"primaryKey"` && name != `"originalFilter"` {
+		if name != "primaryKey" && name != "originalFilter" {
 			return false
 		}
-		v, ok := rawjson.Get(details, name[1:len(name)-1])
+		v, ok := rawjson.Get(details, name)
 		return ok && string(v) == "null"
 	})
 }
