@@ -62,7 +62,11 @@ type Options struct {
 	WriteCallTimeout time.Duration // of one write call to a node; 20 s
 	ProbeInterval    time.Duration // between looks at a node in service; 2 s
 	ProbeTimeout     time.Duration // of one look; 2 s
-	StartWait        time.Duration // how long Start waits for nodes to answer; 15 s
+	// JournalLimit is how many bytes the journal may have on disk. Before it is
+	// reached, the writes that nodes out of service have missed are given up, and
+	// their copies are rebuilt; 2 GiB when zero.
+	JournalLimit int64
+	StartWait    time.Duration // how long Start waits for nodes to answer; 15 s
 
 	// DumpDir and SnapshotDir hold Miroir's own part of dumps and snapshots;
 	// without them there are none.
@@ -96,6 +100,9 @@ func (o *Options) fill() {
 	}
 	if o.QueuePerNode == 0 {
 		o.QueuePerNode = 512
+	}
+	if o.JournalLimit == 0 {
+		o.JournalLimit = 2 << 30
 	}
 	def(&o.ReadTimeout, 30*time.Second)
 	def(&o.LegTimeout, 10*time.Second)

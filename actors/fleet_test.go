@@ -49,6 +49,8 @@ type fleet struct {
 	wrap  func(store.Store) store.Store // nil for the store as it is
 	dirs  map[int]string                // where nodes keep their data that do not keep it in memory
 
+	segments int64 // size of the journal's segments; 0 for the usual one
+
 	metrics *prometheus.Registry
 }
 
@@ -104,7 +106,7 @@ func (f *fleet) start() {
 
 func (f *fleet) openStore() store.Store {
 	f.t.Helper()
-	st, err := store.Open(f.t.Context(), store.Options{Dir: f.dir})
+	st, err := store.Open(f.t.Context(), store.Options{Dir: f.dir, SegmentBytes: f.segments})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -128,17 +130,29 @@ func (f *fleet) stop() {
 	if err := f.c.store.Close(); err != nil {
 		f.t.Error(err)
 	}
+	f.noneLeft()
+	f.c = nil
+}
+
+// noneLeft waits until no actor of the cluster is left.
+func (f *fleet) noneLeft() {
+	f.t.Helper()
+	seen := ""
 	f.eventually("no actor of the cluster is left", func() bool {
 		for _, part := range testSystem.ProcessRegistry.LocalPIDs.LocalPIDs {
 			for _, id := range part.Keys() {
-				if id == f.opts.Name || strings.HasPrefix(id, f.opts.Name+"/") || strings.HasPrefix(id, f.opts.Name+"-") {
-					return false
+				if id != f.opts.Name && !strings.HasPrefix(id, f.opts.Name+"/") && !strings.HasPrefix(id, f.opts.Name+"-") {
+					continue
 				}
+				if seen != id {
+					f.t.Logf("still there: actor %s", id)
+				}
+				seen = id
+				return false
 			}
 		}
 		return true
 	})
-	f.c = nil
 }
 
 // eventually waits until what is said holds.

@@ -76,6 +76,8 @@ type taskKeeper struct {
 	lag     lagTable
 	undone  map[int64]bool // refused entries that another entry takes back
 
+	trimming bool // entries are being given up, because the journal is near its limit
+
 	reverted map[string]*entry // by index id: the last settings that were taken back
 
 	retracting map[string]*retracting // by index id
@@ -179,6 +181,8 @@ func (k *taskKeeper) handle(msg any) {
 		k.onAskApplied(m)
 	case *resetNode:
 		k.onResetNode(m)
+	case *journalTrimmed:
+		k.onTrimmed(m)
 	}
 }
 
@@ -399,6 +403,7 @@ func (k *taskKeeper) persist(oe *openEntry, n topology.NodeIndex) {
 
 func (k *taskKeeper) onNode(m *nodeChanged) {
 	k.states[m.node] = m.state
+	defer k.trimJournal()
 	keys := map[string]bool{}
 	for _, oe := range k.entries {
 		switch {

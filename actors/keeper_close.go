@@ -278,6 +278,7 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 	}
 	k.c.metrics.tasks.WithLabelValues(ot.row.Status).Inc()
 	k.closeNext(ot)
+	k.trimJournal()
 }
 
 // lagTable counts, per node, index and shard, the carried out entries that a

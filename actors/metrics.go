@@ -21,6 +21,7 @@ type metrics struct {
 	fallbacks        prometheus.Counter
 	degraded         prometheus.Counter
 	rebuilds         *prometheus.CounterVec
+	journalLimit     *prometheus.CounterVec
 	rebuildDocuments *prometheus.CounterVec
 }
 
@@ -59,6 +60,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		degraded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "miroir_reads_degraded_total", Help: "Reads answered without some shards.",
 		}),
+		journalLimit: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "miroir_journal_limit_total", Help: "What the limit of the journal led to: nodes whose missed writes were given up for a rebuild, payloads refused.",
+		}, []string{"outcome"}),
 		rebuilds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "miroir_rebuilds_total", Help: "Rebuilds of copies: begun, attempts that failed, ended.",
 		}, []string{"outcome"}),
@@ -69,7 +73,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.tasksKept, m.tasksPruned, m.keys, m.legs, m.fallbacks, m.degraded, m.rebuilds, m.rebuildDocuments} {
+	for _, col := range []prometheus.Collector{m.panics, m.restarts, m.nodeState, m.taskGaps, m.tasks, m.tasksKept, m.tasksPruned, m.keys, m.legs, m.fallbacks, m.degraded, m.journalLimit, m.rebuilds, m.rebuildDocuments} {
 		if err := reg.Register(col); err != nil {
 			return nil, fmt.Errorf("register metrics; give every cluster a registerer of its own or wrap it with a label: %w", err)
 		}

@@ -136,6 +136,8 @@ func (a *nodeActor) receiveLane(msg any) {
 		a.onDelivered(m)
 	case *nodeReset:
 		a.onReset(m)
+	case *forgetEntries:
+		a.onForgetEntries(m)
 	case *laneCall:
 		a.onLaneCall(m)
 	case *laneCalled:

@@ -459,6 +459,9 @@ func (c *Cluster) journal(w *write) *api.Error {
 	if w.fail != nil || w.docs == nil || w.docs.len() == 0 {
 		return nil //nolint:nilerr // the task tells of fail, the request goes on
 	}
+	if full := c.journalRoom(len(w.body)); full != nil {
+		return full
+	}
 	var err error
 	if w.payload, err = c.store.Journal().Append(w.body); err != nil {
 		return storeUnavailable(err)

@@ -92,6 +92,7 @@ type Limits struct {
 	PayloadSize       Size          `yaml:"http_payload_size"`       // of one request body, decoded
 	PayloadsInFlight  Size          `yaml:"http_payloads_in_flight"` // of all bodies held at once
 	MaxHeader         Size          `yaml:"http_max_header"`
+	JournalSize       Size          `yaml:"journal_size"` // of the writes that nodes still lack, on disk
 	ReadHeaderTimeout time.Duration `yaml:"http_read_header_timeout"`
 	ReadTimeout       time.Duration `yaml:"http_read_timeout"`
 	WriteTimeout      time.Duration `yaml:"http_write_timeout"`
@@ -123,6 +124,7 @@ func Default() *Config {
 			PayloadSize:       100_000_000,
 			PayloadsInFlight:  1 << 30,
 			MaxHeader:         64 << 10,
+			JournalSize:       2 << 30,
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       5 * time.Minute,
 			WriteTimeout:      5 * time.Minute,

@@ -17,7 +17,7 @@ var flagFields = map[string]string{
 	"log-level": "log.level", "log-requests": "log.requests", "ssl-cert-path": "tls.cert_path", "ssl-key-path": "tls.key_path",
 	"ssl-auth-path": "tls.auth_path", "ssl-require-auth": "tls.require_auth",
 	"http-payload-size-limit": "limits.http_payload_size", "http-payloads-in-flight": "limits.http_payloads_in_flight",
-	"http-max-header": "limits.http_max_header", "http-read-header-timeout": "limits.http_read_header_timeout",
+	"http-max-header": "limits.http_max_header", "journal-size": "limits.journal_size", "http-read-header-timeout": "limits.http_read_header_timeout",
 	"http-read-timeout": "limits.http_read_timeout", "http-write-timeout": "limits.http_write_timeout",
 	"http-idle-timeout": "limits.http_idle_timeout", "shutdown-timeout": "limits.shutdown_timeout",
 	"max-concurrent-requests": "limits.max_concurrent_requests", "max-request-wait": "limits.max_request_wait",
@@ -58,6 +58,7 @@ func (c *Config) limitFlags(fs *pflag.FlagSet) {
 	fs.Var(&l.PayloadSize, "http-payload-size-limit", "largest request body, after decompression")
 	fs.Var(&l.PayloadsInFlight, "http-payloads-in-flight", "bytes of all request bodies held at once")
 	fs.Var(&l.MaxHeader, "http-max-header", "largest request header")
+	fs.Var(&l.JournalSize, "journal-size", "bytes on disk of writes that nodes still lack; beyond it copies are rebuilt instead")
 	fs.DurationVar(&l.ReadHeaderTimeout, "http-read-header-timeout", l.ReadHeaderTimeout, "time for a client to send a header")
 	fs.DurationVar(&l.ReadTimeout, "http-read-timeout", l.ReadTimeout, "time for a client to send a request")
 	fs.DurationVar(&l.WriteTimeout, "http-write-timeout", l.WriteTimeout, "time for a request to be answered and read")

@@ -205,6 +205,7 @@ func (v *validation) limits() {
 		size  Size
 	}{
 		{"http_payload_size", l.PayloadSize}, {"http_payloads_in_flight", l.PayloadsInFlight}, {"http_max_header", l.MaxHeader},
+		{"journal_size", l.JournalSize},
 	} {
 		if s.size < 1 {
 			v.add("limits."+s.field, "must be at least 1 byte")

@@ -62,6 +62,7 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	m.cluster, err = actors.Start(ctx, actors.Options{Nodes: c.Nodes, ReplicationFactor: c.ReplicationFactor, Shards: c.Shards,
 		Store: m.store, NodeKey: c.NodeKey, Logger: log, Registerer: reg, UnavailableShards: c.UnavailableShards, MaxTasks: c.Limits.MaxTasks,
 		ReadTimeout: c.Limits.ReadDeadline, WriteTimeout: c.Limits.WriteDeadline, LegTimeout: c.Limits.NodeReadTimeout, WriteCallTimeout: c.Limits.NodeWriteTimeout,
+		JournalLimit:  int64(c.Limits.JournalSize),
 		ProbeInterval: c.Limits.NodeProbeInterval, ProbeTimeout: c.Limits.NodeProbeTimeout, DumpDir: dumps, SnapshotDir: snapshots})
 	if err != nil {
 		return nil, err
