@@ -66,6 +66,10 @@ func TestStatusFitsATerminal(t *testing.T) {
 			{ID: "b0", State: "catching up", Since: ago(100 * time.Hour), Version: "1.21.0", Shards: 64, Behind: 3},
 			{ID: "b1", State: "probing"},
 		}},
+	}, Rebuilds: []messages.TopologyRebuild{
+		{Node: "b0", IndexUID: "films", Shards: []int{1, 2, 3}, Reason: "it came back without its data", State: "comparing", Copied: 5123, Total: 12000},
+		{Node: "a-node-with-a-very-long-name.example.org-7700", IndexUID: "an-index-with-a-long-name", Shards: []int{63}, State: "waiting",
+			Reason: "a write failed on it alone", Problem: "no healthy copy of shards 63 is reachable, and more that is too long for one line of a terminal"},
 	}}
 	golden(t, "status.txt", statusText(top, now))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,39 @@ func statusText(top *messages.Topology, now time.Time) string {
 	}
 	return fmt.Sprintf("%s: %d of %s ready, %s, %s, %s in each group\n\n%s",
 		health, ready, count(nodes, "node", "nodes"), count(len(top.Groups), "group", "groups"), count(top.Shards, "shard", "shards"),
-		count(top.ReplicationFactor, "copy", "copies"), t)
+		count(top.ReplicationFactor, "copy", "copies"), t) + rebuildsText(top.Rebuilds)
+}
+
+// rebuildsText lists the copies that are being rebuilt, with a bar each.
+func rebuildsText(list []messages.TopologyRebuild) string {
+	if len(list) == 0 {
+		return ""
+	}
+	t := &table{
+		head:   []string{"REBUILD", "INDEX", "SHARDS", "PROGRESS", "STATE"},
+		limits: []int{14, 16, 6, 22, 10},
+		right:  []bool{false, false, true, false, false},
+	}
+	for _, r := range list {
+		t.add(r.Node, r.IndexUID, strconv.Itoa(len(r.Shards)), bar(r.Copied, r.Total), r.State)
+		note := r.Reason
+		if r.Problem != "" {
+			note = r.Problem
+		}
+		t.note(note)
+	}
+	return "\n" + t.String()
+}
+
+// bar draws how much of a whole is done.
+func bar(done, total int64) string {
+	const width = 14
+	if total <= 0 {
+		return "[" + strings.Repeat(".", width) + "]"
+	}
+	done = min(done, total)
+	full := int(width * done / total)
+	return fmt.Sprintf("[%s%s] %3d %%", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*done/total)
 }
 
 func orDash(s string) string {
