@@ -95,7 +95,8 @@ func (k *taskKeeper) trimBatch() (*store.Batch, topology.NodeIndex) {
 // spares reports whether a node that is not in service may go without an entry.
 func (k *taskKeeper) spares(oe *openEntry, n topology.NodeIndex) bool {
 	p := oe.parts[n]
-	return p != nil && !k.up(n) && !p.ended() && oe.task == nil && oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex
+	return p != nil && !k.up(n) && !p.ended() && oe.task == nil && oe.verdict == carriedOut &&
+		oe.e.row.Kind != kindDeleteIndex && !leavesContent(oe.e.row.Kind)
 }
 
 // spare gives up all that can be spared of a node, index by index.

@@ -163,7 +163,8 @@ func (oe *openEntry) lacks(n topology.NodeIndex) bool {
 // failed.
 func (oe *openEntry) mayHaveDone(n topology.NodeIndex) bool {
 	p := oe.parts[n]
-	return oe.verdict == refusedByNodes && refusable(oe.e.row.Kind) && p.state == store.DeliveryFailed && bytes.Equal(p.err, forgotten)
+	return oe.verdict == refusedByNodes && refusable(oe.e.row.Kind) && !leavesContent(oe.e.row.Kind) &&
+		p.state == store.DeliveryFailed && bytes.Equal(p.err, forgotten)
 }
 
 // rebuildInstead gives up the part of a node that has failed alone: its copy is

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/nodeclient"
+	"github.com/miroir-search/miroir/payload"
 	"github.com/miroir-search/miroir/rawjson"
 	"github.com/miroir-search/miroir/topology"
 )
@@ -249,7 +250,8 @@ func (j *repairJob) compare(todo *dirtySet) error {
 	for _, leg := range j.sources {
 		var mine []string
 		for _, id := range ids {
-			if leg.Shards.Has(topology.ShardOf([]byte(id), j.index.shards)) {
+			// A deletion may name anything; nodes are not asked for what cannot be.
+			if leg.Shards.Has(topology.ShardOf([]byte(id), j.index.shards)) && payload.ValidID([]byte(id)) {
 				mine = append(mine, id)
 			}
 		}
