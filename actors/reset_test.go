@@ -148,7 +148,8 @@ func TestARebuildSurvivesCrashes(t *testing.T) {
 			f.nodes[1].Faults().AddTask(embedded.TaskFault{Type: "documentAdditionOrUpdate", Times: 2, Delay: 300 * time.Millisecond})
 			f.startedRebuild()
 			crash(f)
-			f.must(adding("films", `[{"id":5,"late":true}]`))
+			// Without the source for a moment nobody knows the document's number.
+			f.eventually("a write is taken", func() bool { return f.write(adding("films", `[{"id":5,"late":true}]`)).Err == nil })
 			f.readAgain()
 			after := f.equal("films")
 			if len(after) != len(before) || !strings.Contains(after["5"], "late") {
