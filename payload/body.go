@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-
-	"github.com/miroir-search/miroir/rawjson"
 )
 
 // Body streams some documents of a batch as NDJSON, each with injected members spliced in before its closing brace and
@@ -17,6 +15,9 @@ type Body struct {
 	injectLen int
 	inject    func(dst []byte, doc int) []byte
 	length    int64
+
+	win    window // where the documents are not in memory
+	at, to int64  // what of the current document is still to come from there
 
 	next int    // position in docs of the next document
 	head []byte // part of the current document not yet read, without its closing brace
@@ -32,7 +33,7 @@ func (b *Batch) NewBody(docs []int32, injectLen int, inject func(dst []byte, doc
 	if inject == nil {
 		injectLen = 0
 	}
-	body := &Body{b: b, docs: docs, injectLen: injectLen, inject: inject}
+	body := &Body{b: b, win: window{src: b.src}, docs: docs, injectLen: injectLen, inject: inject}
 	for _, d := range docs {
 		body.length += b.sentLen(int(d), injectLen)
 	}
@@ -41,22 +42,31 @@ func (b *Batch) NewBody(docs []int32, injectLen int, inject func(dst []byte, doc
 
 // sentLen is the number of bytes document i takes in a body.
 func (b *Batch) sentLen(i, injectLen int) int64 {
-	doc := b.Doc(i)
-	n := int64(len(doc)) + 1
+	e := &b.docs[i]
+	n := int64(e.end-e.start) + 1
 	if injectLen > 0 {
 		n += int64(injectLen)
-		if _, empty := rawjson.ClosingBrace(doc); !empty {
+		if !b.empty(i) {
 			n++
 		}
 	}
 	return n
 }
 
+// empty reports whether document i has no members.
+func (b *Batch) empty(i int) bool {
+	e := &b.docs[i]
+	if b.spooled && e.flags&docInArena == 0 {
+		return e.flags&docEmpty != 0
+	}
+	return isEmpty(b.Doc(i))
+}
+
 // Len returns the length of the whole body in bytes.
 func (r *Body) Len() int64 { return r.length }
 
 // Reset makes the body start again from its first byte.
-func (r *Body) Reset() { r.next, r.head, r.tail = 0, nil, nil }
+func (r *Body) Reset() { r.next, r.head, r.tail, r.at, r.to = 0, nil, nil, 0, 0 }
 
 // advance makes the next document the current one; false behind the last.
 func (r *Body) advance() bool {
@@ -65,12 +75,16 @@ func (r *Body) advance() bool {
 	}
 	i := int(r.docs[r.next])
 	r.next++
-	doc := r.b.Doc(i)
-	end := len(doc) - 1 // documents end with their brace
-	r.head = doc[:end]
+	e := &r.b.docs[i]
+	if r.b.spooled && e.flags&docInArena == 0 {
+		r.at, r.to = int64(e.start), int64(e.end)-1
+	} else {
+		doc := r.b.Doc(i)
+		r.head = doc[:len(doc)-1] // documents end with their brace
+	}
 	r.buf = r.buf[:0]
 	if r.inject != nil {
-		if _, empty := rawjson.ClosingBrace(doc); !empty {
+		if !r.b.empty(i) {
 			r.buf = append(r.buf, ',')
 		}
 		r.buf = r.inject(r.buf, i)
@@ -80,13 +94,20 @@ func (r *Body) advance() bool {
 	return true
 }
 
-// Read implements io.Reader. It never fails but with io.EOF.
+// Read implements io.Reader. It fails with io.EOF only, unless the documents are read from a source.
 func (r *Body) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(r.head) > 0 {
 			k := copy(p[n:], r.head)
 			r.head = r.head[k:]
 			n += k
+			continue
+		}
+		if r.at < r.to {
+			if r.head, err = r.win.at(r.at, r.to); err != nil {
+				return n, err
+			}
+			r.at += int64(len(r.head))
 			continue
 		}
 		if len(r.tail) > 0 {
@@ -120,6 +141,9 @@ func (r *Body) WriteTo(w io.Writer) (n int64, err error) {
 		k, err := r.Read(*buf)
 		if errors.Is(err, io.EOF) {
 			return n, nil
+		}
+		if err != nil {
+			return n, err
 		}
 		k, err = w.Write((*buf)[:k])
 		n += int64(k)

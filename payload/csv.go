@@ -3,6 +3,7 @@ package payload
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -33,17 +34,20 @@ type csvParser struct {
 	kinds   []columnType // by cell
 	columns []column     // by member
 	names   []string     // by member
-	out     []byte
+	out     []byte       // what is not in to yet, or all
+	to      io.Writer
+	base    int // how much was written to to
 
 	keyColumn      int // index of the column that is the primary key, -1 if none or not known
 	keyFrom, keyTo int // where its value in the last row lies in out
 }
 
-// parseCSV fills the batch from CSV text. Every row becomes an object with every column, in the header's order.
-func (b *Batch) parseCSV(o Options) error {
+// parseCSV fills the batch from CSV text. Every row becomes an object with every column, in the header's order. The
+// objects stay in memory unless there is a place to write them to.
+func (b *Batch) parseCSV(o Options, to io.Writer) error {
 	source := b.data
 	b.data = nil
-	p := &csvParser{r: newCSVReader(source, ',')}
+	p := &csvParser{r: newCSVReader(source, ','), to: to}
 	if o.Delimiter != 0 {
 		p.r.delim = o.Delimiter
 	}
@@ -67,7 +71,7 @@ func (b *Batch) parseCSV(o Options) error {
 		if err := p.row(); err != nil {
 			return err
 		}
-		if len(p.out) > maxPayload {
+		if p.base+len(p.out) > maxPayload {
 			return payloadTooLarge()
 		}
 		b.data = p.out
@@ -80,20 +84,48 @@ func (b *Batch) parseCSV(o Options) error {
 		n := len(b.docs) - 1
 		if p.keyColumn >= 0 && b.idErr == nil && b.noteID(n, p.keyFrom, p.keyTo) {
 			b.resolved = n + 1
-			continue
+		} else {
+			key.settle(n, start, len(p.out))
+			p.keyColumn = p.find(key.pk)
 		}
-		key.settle(n, start, len(p.out))
-		p.keyColumn = p.find(key.pk)
+		if to != nil {
+			if err := p.rowDone(&b.docs[n]); err != nil {
+				return err
+			}
+			b.progress(at)
+		}
 	}
 	if reserved != nil {
 		return reserved
 	}
-	return nil
+	return p.flush()
+}
+
+// rowDone ends a row that is written elsewhere, and turns its place into that there.
+func (p *csvParser) rowDone(e *entry) error {
+	if e.flags&docInArena == 0 {
+		e.start += uint32(p.base)
+		e.end += uint32(p.base)
+	}
+	p.out = append(p.out, '\n')
+	if len(p.out) < writeSize {
+		return nil
+	}
+	return p.flush()
+}
+
+func (p *csvParser) flush() error {
+	if p.to == nil {
+		return nil
+	}
+	n, err := p.to.Write(p.out)
+	p.base, p.out = p.base+n, p.out[:0]
+	return err
 }
 
 // reserve grows the output to what the rows read so far let expect, so that it is not copied again and again.
 func (p *csvParser) reserve(rows, read int) {
-	if rows < 64 || read == 0 {
+	if rows < 64 || read == 0 || p.to != nil {
 		return
 	}
 	want := int(float64(len(p.out))*float64(len(p.r.data))/float64(read)*1.02) + 1024

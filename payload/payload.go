@@ -55,7 +55,13 @@ type Batch struct {
 	docs   []entry
 	format Format
 
-	special  bool   // some document has a field of special meaning
+	special bool // some document has a field of special meaning
+	spooled bool // the documents are not in memory but in src; data shows them, or the body, for a while only
+
+	src    Source
+	seen   func(upTo int) // while it does
+	seenTo int
+
 	pk       string // the primary key that the first resolved documents are resolved for
 	resolved int
 	idErr    error // what document number resolved is wrong with, once known
@@ -72,6 +78,7 @@ type entry struct {
 const (
 	docInArena = 1 << iota
 	idInArena
+	docEmpty // has no members; set where the document is not in memory
 )
 
 // Parse checks the whole body and locates its documents. Errors are *Error (malformed_payload, missing_payload,
@@ -91,20 +98,14 @@ func Parse(data []byte, f Format, o Options) (*Batch, error) {
 	}
 	b := &Batch{data: data, format: f}
 	if f == CSV {
-		if err := b.parseCSV(o); err != nil {
+		if err := b.parseCSV(o, nil); err != nil {
 			return nil, err
 		}
 		return b, nil
 	}
 	p := parser{b: b, data: data}
 	p.expect(o.PrimaryKey)
-	ok := false
-	if f == JSON {
-		ok = p.json()
-	} else {
-		ok = p.ndjson()
-	}
-	if !ok {
+	if !p.all() {
 		return nil, explain(data, f)
 	}
 	if p.reserved != nil {
@@ -124,11 +125,14 @@ func (b *Batch) Special() bool { return b.special }
 func (b *Batch) Format() Format { return b.format }
 
 // Doc returns the text of document i, 0 <= i < Len, a JSON object without white space around it. It is part of the batch
-// and must not be changed.
+// and must not be changed. A batch made by ParseSource reads the document, and returns nil if the disk fails.
 func (b *Batch) Doc(i int) []byte {
 	e := &b.docs[i]
 	if e.flags&docInArena != 0 {
 		return b.arena[e.start:e.end:e.end]
+	}
+	if b.data == nil && b.spooled {
+		return b.read(e.start, e.end)
 	}
 	return b.data[e.start:e.end:e.end]
 }

@@ -54,12 +54,25 @@ func (b *Batch) ResolveIDs(pk string) error {
 			b.docs[i].idLen = 0
 		}
 	}
+	if !b.spooled || b.idErr != nil || b.resolved == len(b.docs) {
+		b.resolveRest(pk)
+		return b.idErr
+	}
+	if err := b.mapped(func() { b.resolveRest(pk) }); err != nil {
+		return err
+	}
+	return b.idErr
+}
+
+func (b *Batch) resolveRest(pk string) {
 	for b.idErr == nil && b.resolved < len(b.docs) {
 		if b.idErr = b.resolve(b.resolved, pk); b.idErr == nil {
+			if e := &b.docs[b.resolved]; e.flags&docInArena == 0 {
+				b.progress(int(e.start))
+			}
 			b.resolved++
 		}
 	}
-	return b.idErr
 }
 
 // isFlat reports whether pk names a top-level field.
@@ -78,6 +91,12 @@ func (b *Batch) noteID(n, start, end int) bool {
 		return false
 	}
 	e := &b.docs[n]
+	if b.spooled { // the id must stay
+		e.flags |= idInArena
+		e.id, e.idLen = uint32(len(b.arena)), uint16(end-start)
+		b.arena = append(b.arena, b.data[start:end]...)
+		return true
+	}
 	e.id, e.idLen = uint32(start), uint16(end-start)
 	return true
 }

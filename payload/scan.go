@@ -23,6 +23,14 @@ func (p *parser) expect(pk string) {
 	}
 }
 
+// all reads the whole body.
+func (p *parser) all() bool {
+	if p.b.format == JSON {
+		return p.json()
+	}
+	return p.ndjson()
+}
+
 // json reads an array of objects or one object.
 func (p *parser) json() bool {
 	data := p.data
@@ -87,6 +95,12 @@ func (p *parser) document(i int) (end int, ok bool) {
 		b.docs = growEntries(b.docs, i, len(p.data))
 	}
 	b.docs = append(b.docs, entry{start: uint32(i), end: uint32(end)})
+	if b.spooled {
+		if isEmpty(p.data[i:end]) {
+			b.docs[n].flags = docEmpty
+		}
+		b.progress(i)
+	}
 	if id.count == 1 && b.idErr == nil && b.noteID(n, id.start, id.end) {
 		b.resolved = n + 1
 		return end, true

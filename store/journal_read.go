@@ -125,38 +125,46 @@ func once(f func()) func() {
 }
 
 func readMapped(f *os.File, ref Ref) ([]byte, func(), error) {
-	lead := ref.Offset % int64(os.Getpagesize())
-	info, err := f.Stat()
+	mapped, lead, err := mapRecord(f, ref)
 	if err != nil {
 		return nil, nil, err
-	}
-	if info.Size() < ref.Offset+headerBytes+ref.Length {
-		return nil, nil, fmt.Errorf("the file ends inside the record: %w", io.ErrUnexpectedEOF)
-	}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, nil, err
-	}
-	var mapped []byte
-	var merr error
-	// Control keeps the descriptor from being closed and given to another file.
-	if err := raw.Control(func(fd uintptr) {
-		mapped, merr = unix.Mmap(int(fd), ref.Offset-lead, int(lead+headerBytes+ref.Length),
-			unix.PROT_READ, unix.MAP_SHARED)
-	}); err != nil {
-		return nil, nil, err
-	}
-	if merr != nil {
-		return nil, nil, fmt.Errorf("map: %w", merr)
 	}
 	release := once(func() { _ = unix.Munmap(mapped) }) // fails only for a range that was never mapped
-	_ = unix.Madvise(mapped, unix.MADV_SEQUENTIAL)      // a hint
 	p, err := verifyMapped(mapped[lead:], ref.Length)
 	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return p, release, nil
+}
+
+// mapRecord maps a record, which begins lead bytes behind the beginning of mapped.
+func mapRecord(f *os.File, ref Ref) (mapped []byte, lead int, err error) {
+	lead = int(ref.Offset % int64(os.Getpagesize()))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.Size() < ref.Offset+headerBytes+ref.Length {
+		return nil, 0, fmt.Errorf("the file ends inside the record: %w", io.ErrUnexpectedEOF)
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, 0, err
+	}
+	var merr error
+	// Control keeps the descriptor from being closed and given to another file.
+	if err := raw.Control(func(fd uintptr) {
+		mapped, merr = unix.Mmap(int(fd), ref.Offset-int64(lead), lead+headerBytes+int(ref.Length),
+			unix.PROT_READ, unix.MAP_SHARED)
+	}); err != nil {
+		return nil, 0, err
+	}
+	if merr != nil {
+		return nil, 0, fmt.Errorf("map: %w", merr)
+	}
+	_ = unix.Madvise(mapped, unix.MADV_SEQUENTIAL) // a hint
+	return mapped, lead, nil
 }
 
 // verifyMapped is verify for memory that may fault when the disk fails.

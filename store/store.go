@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -117,6 +118,9 @@ type Journal interface {
 	// Read returns the bytes at ref; the caller calls release when done with
 	// them and must not change them. A checksum that does not match is an error.
 	Read(ref Ref) (p []byte, release func(), err error)
+	// Open gives access to the payload at ref that needs no memory for all of it.
+	// Nothing is checked before it is used.
+	Open(ref Ref) Record
 	// Size is the number of bytes on disk.
 	Size() int64
 }
@@ -130,6 +134,20 @@ type Stream interface {
 	Finish() (Ref, error)
 	// Abort gives the space back.
 	Abort()
+}
+
+// Record is one payload in the journal, as long as it is there. It is safe for
+// concurrent use.
+type Record interface {
+	io.ReaderAt
+	Size() int64
+	// Verify reads the whole payload and compares its checksum.
+	Verify() error
+	// Map shows the payload as memory that belongs to the kernel, until release.
+	// seen says that the bytes before upTo will not be looked at for now: they no
+	// longer count as memory of the process. A disk that fails meanwhile is a
+	// fault (see debug.SetPanicOnFault).
+	Map() (p []byte, seen func(upTo int), release func(), err error)
 }
 
 // Ref is the place of a payload in the journal. The zero Ref means none.
