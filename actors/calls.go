@@ -140,6 +140,9 @@ func (c *Cluster) loadDocuments(e *entry) (*documents, error) {
 	if d := e.docs.Load(); d != nil {
 		return d, nil
 	}
+	if e.row.Kind == kindAddDocuments && e.row.Payload.Length >= spooledFrom && formatOf(e.p.Format) != payload.CSV {
+		return c.loadLarge(e)
+	}
 	raw, release, err := c.store.Journal().Read(e.row.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("read the payload of entry %d: %w", e.row.LSN, err)

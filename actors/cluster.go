@@ -134,6 +134,7 @@ type Cluster struct {
 
 	registry *registry
 	keys     keyring
+	parsing  chan struct{} // taken while a large payload is looked at
 	root     *actor.PID
 	keeper   *actor.PID
 	repairer *actor.PID
@@ -216,6 +217,7 @@ func newCluster(o Options, places *placements, figures *metrics) *Cluster {
 		fleet: places.fleet, newest: places.fleet.Newest(), metrics: figures,
 		views: newViews(len(places.fleet.Nodes())), registry: newRegistry(places.fleet, places.of),
 		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{}, rebuilds: newRebuilds(),
+		parsing: make(chan struct{}, maxParsing),
 	}
 	if c.log == nil {
 		c.log = logrus.New()

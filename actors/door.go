@@ -58,6 +58,7 @@ func (c *Cluster) startWrite(msg any, reply func(*messages.TaskAccepted)) {
 // begin starts the coordinator of a write, which gives the key back when it stops.
 func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted)) {
 	if c.ctx.Err() != nil {
+		c.discardPayload(msg)
 		reply(&messages.TaskAccepted{Err: stopping()})
 		c.keys.release(key)
 		return

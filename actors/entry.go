@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/miroir-search/miroir/payload"
 	"github.com/miroir-search/miroir/store"
@@ -179,6 +180,19 @@ func (d *documents) id(i int) []byte {
 		return []byte(d.ids[i])
 	}
 	return d.batch.ID(i)
+}
+
+// key is id as a string that may be kept. Of a batch whose documents are not in
+// memory the ids are all that is there, so they need not be copied.
+func (d *documents) key(i int) string {
+	if d.batch == nil {
+		return d.ids[i]
+	}
+	id := d.batch.ID(i)
+	if d.batch.Spooled() && len(id) > 0 {
+		return unsafe.String(&id[0], len(id)) //nolint:gosec // ids of a batch never change
+	}
+	return string(id)
 }
 
 // newDocuments computes the shard of every document of a batch whose ids are

@@ -37,7 +37,7 @@ type heldKey struct {
 type keyWaiter struct {
 	request  string
 	patience time.Duration
-	reply    func(*messages.TaskAccepted) // the first call counts
+	reply    func(*messages.TaskAccepted) // the first call of reply and again counts
 	again    func()
 	timer    *time.Timer
 }
@@ -74,6 +74,7 @@ func (h *heldKey) row() *store.RequestKey {
 // reply gets that task.
 func (c *Cluster) once(i *messages.Idempotency, msg any, reply func(*messages.TaskAccepted)) {
 	if c.ctx.Err() != nil {
+		c.discardPayload(msg)
 		reply(&messages.TaskAccepted{Err: stopping()})
 		return
 	}
@@ -83,6 +84,7 @@ func (c *Cluster) once(i *messages.Idempotency, msg any, reply func(*messages.Ta
 		c.first(h, msg, reply)
 		return
 	case a != nil:
+		c.discardPayload(msg)
 		reply(a)
 	}
 	c.metrics.keys.WithLabelValues(outcome).Inc()
@@ -91,8 +93,13 @@ func (c *Cluster) once(i *messages.Idempotency, msg any, reply func(*messages.Ta
 func (c *Cluster) newKeyWaiter(i *messages.Idempotency, msg any, reply func(*messages.TaskAccepted)) *keyWaiter {
 	var one sync.Once
 	w := &keyWaiter{request: i.Request, patience: c.opts.WriteTimeout}
-	w.reply = func(a *messages.TaskAccepted) { one.Do(func() { reply(a) }) }
-	w.again = func() { c.once(i, msg, w.reply) }
+	w.reply = func(a *messages.TaskAccepted) {
+		one.Do(func() {
+			c.discardPayload(msg)
+			reply(a)
+		})
+	}
+	w.again = func() { one.Do(func() { c.once(i, msg, reply) }) }
 	return w
 }
 
@@ -104,6 +111,7 @@ func (c *Cluster) first(h *heldKey, msg any, reply func(*messages.TaskAccepted))
 	}
 	end := func(outcome string, a *messages.TaskAccepted) {
 		c.metrics.keys.WithLabelValues(outcome).Inc()
+		c.discardPayload(msg)
 		answer(a)
 		c.keys.release(h)
 	}

@@ -167,9 +167,9 @@ func (c *Cluster) restoreSeqs(e *entry) (map[string]uint64, error) {
 	}
 	seqs := make(map[string]uint64, d.len())
 	for i := range d.len() {
-		seqs[string(d.id(i))] = 0
+		seqs[d.key(i)] = 0
 		if e.row.Kind == kindAddDocuments {
-			seqs[string(d.id(i))] = d.seq(i)
+			seqs[d.key(i)] = d.seq(i)
 		}
 	}
 	return seqs, nil

@@ -201,7 +201,7 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 	seqs, base, next := make([]uint64, n), p.state.nextSeq, p.state.nextSeq
 	consecutive := true
 	for i := range n {
-		id := string(w.docs.id(i))
+		id := w.docs.key(i)
 		seq, again := s.staged[id]
 		if !again {
 			seq = p.seqOf(id)
@@ -262,7 +262,7 @@ func (p *sequencePlan) buildDelete(s *planStep, w *write) *api.Error {
 	s.staged = map[string]uint64{}
 	existing := int64(0)
 	for i := range w.docs.len() {
-		id := string(w.docs.id(i))
+		id := w.docs.key(i)
 		if _, again := s.staged[id]; again {
 			continue
 		}

@@ -52,6 +52,9 @@ type (
 // until earlier ones are settled.
 const maxOverlay = 2_000_000
 
+// maxPlanned bounds the documents of one plan that has several writes.
+const maxPlanned = 100_000
+
 // sequencer gives all writes of one index one order. What it knows is in the
 // store: a restarted one rebuilds itself before it takes new work.
 type sequencer struct {
@@ -356,7 +359,7 @@ func (a *sequencer) pump() {
 	}
 	a.forgetSettled()
 	ids := map[string]struct{}{}
-	count, filtered := len(a.queue), false
+	count, filtered, documents := len(a.queue), false, 0
 	for i, w := range a.queue {
 		if w.swap {
 			if i == 0 {
@@ -385,6 +388,10 @@ func (a *sequencer) pump() {
 			a.plan(a.take(i), nil)
 			return
 		}
+		if documents += w.docs.len(); documents > maxPlanned && i > 0 {
+			count = i
+			break
+		}
 		if a.state.nextSeq > 1 {
 			a.unknownIDs(w.docs, ids)
 		}
@@ -406,9 +413,9 @@ func (a *sequencer) take(n int) []*write {
 // unknownIDs adds the ids whose numbers only the nodes know.
 func (a *sequencer) unknownIDs(d *documents, ids map[string]struct{}) {
 	for i := range d.len() {
-		id := d.id(i)
-		if _, known := a.overlay.get(string(id)); !known {
-			ids[string(id)] = struct{}{}
+		id := d.key(i)
+		if _, known := a.overlay.get(id); !known {
+			ids[id] = struct{}{}
 		}
 	}
 }

@@ -35,6 +35,7 @@ type write struct {
 	docs      *documents
 	need      topology.ShardSet
 	payload   store.Ref
+	stored    bool // the payload was in the journal before it was read
 	p         params
 	assumedPK string // the primary key that docs were resolved for
 	hinted    bool   // the index had a primary key then

@@ -84,9 +84,7 @@ func (w *writeCoordinator) receive(ctx actor.Context) {
 	case *resolveAgain:
 		w.again(ctx, m)
 	case *unsequenced:
-		if w.w != nil && !w.w.payload.IsZero() {
-			w.c.store.Journal().Discard(w.w.payload)
-		}
+		w.discard()
 		w.finish(ctx, &messages.TaskAccepted{Err: m.err})
 	case *sequenced:
 		w.onSequenced(ctx, m)
@@ -130,6 +128,7 @@ func (w *writeCoordinator) start(ctx actor.Context, msg any) {
 		apiErr = w.c.journal(wr)
 	}
 	if apiErr != nil {
+		w.discard()
 		w.finish(ctx, &messages.TaskAccepted{Err: apiErr})
 		return
 	}
@@ -144,6 +143,13 @@ func (w *writeCoordinator) check(self *actor.PID, m *messages.EditDocuments) {
 		defer func() { c.tell(self, res) }()
 		res.err = c.checkFunction(m)
 	}, nil)
+}
+
+// discard lets go of a payload that no entry has taken.
+func (w *writeCoordinator) discard() {
+	if w.w != nil && !w.w.payload.IsZero() {
+		w.c.store.Journal().Discard(w.w.payload)
+	}
 }
 
 // leaveIndex tells the registry that this write needs the index no longer.
@@ -169,10 +175,12 @@ const maxResolves = 1000
 // again follows an index that moved, or a primary key that was decided since.
 func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 	if w.answered {
+		w.discard()
 		ctx.Stop(ctx.Self()) // nobody waits for it
 		return
 	}
 	if w.resolves++; w.resolves > maxResolves {
+		w.discard()
 		w.finish(ctx, &messages.TaskAccepted{Err: api.Internal("the index changes too fast; the write was not taken")})
 		return
 	}
@@ -182,10 +190,11 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 	}
 	w.w.fail, w.w.assumedPK, w.w.checked = nil, "", nil
 	err := w.c.place(w.w)
-	if err == nil && w.w.payload.IsZero() {
+	if err == nil {
 		err = w.c.journal(w.w)
 	}
 	if err != nil {
+		w.discard()
 		w.finish(ctx, &messages.TaskAccepted{Err: err})
 		return
 	}
@@ -194,6 +203,9 @@ func (w *writeCoordinator) again(ctx actor.Context, m *resolveAgain) {
 
 func (w *writeCoordinator) onSequenced(ctx actor.Context, m *sequenced) {
 	w.task = m.task
+	if w.w.stored {
+		w.discard() // unless an entry has taken it
+	}
 	if w.answered {
 		ctx.Stop(ctx.Self())
 		return
@@ -259,9 +271,9 @@ func (w *writeCoordinator) onDeadline(ctx actor.Context) {
 	if w.task == nil {
 		w.answer(&messages.TaskAccepted{Err: api.NewError("miroir_no_quorum",
 			"The write did not get its place in time; whether it will be carried out is unknown.")})
-		if w.key == nil || w.c.ctx.Err() != nil {
+		if w.w == nil || w.c.ctx.Err() != nil {
 			ctx.Stop(ctx.Self())
-		} // else its key is held until its sequencer knows
+		} // else its key and its payload are held until its sequencer knows
 		return
 	}
 	w.decide(ctx)
@@ -308,7 +320,7 @@ func (c *Cluster) newWrite(msg any) (*write, *api.Error) {
 	case *messages.AddDocuments:
 		return &write{
 			uid: m.IndexUID, kind: kindAddDocuments, taskType: api.DocumentAdditionOrUpdate, metadata: m.CustomMetadata,
-			mayCreate: m.CreateAllowed, requestPK: m.PrimaryKey, body: m.Payload,
+			mayCreate: m.CreateAllowed, requestPK: m.PrimaryKey, body: m.Payload, payload: m.Stored, stored: !m.Stored.IsZero(),
 			p: params{Update: m.Update, Format: m.Format, Delimiter: m.CSVDelimiter, SkipCreation: m.SkipCreation},
 		}, nil
 	case *messages.DeleteDocuments:
@@ -405,7 +417,7 @@ func (c *Cluster) placeDocuments(w *write) *api.Error {
 		hint = *w.requestPK
 	}
 	if w.batch == nil {
-		b, err := payload.Parse(w.body, formatOf(w.p.Format), payload.Options{Delimiter: w.p.Delimiter, PrimaryKey: hint})
+		b, err := c.parse(w, payload.Options{Delimiter: w.p.Delimiter, PrimaryKey: hint})
 		if err != nil {
 			return requestError(err)
 		}
@@ -456,7 +468,7 @@ func taskError(err error) *api.Error {
 // journal makes the payload part of the journal. A write that fails in its task
 // needs none.
 func (c *Cluster) journal(w *write) *api.Error {
-	if w.fail != nil || w.docs == nil || w.docs.len() == 0 {
+	if w.fail != nil || w.docs == nil || w.docs.len() == 0 || !w.payload.IsZero() {
 		return nil //nolint:nilerr // the task tells of fail, the request goes on
 	}
 	if full := c.journalRoom(len(w.body)); full != nil {

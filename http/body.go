@@ -34,62 +34,62 @@ func (c *call) readBody() (body []byte, err error) {
 func (c *call) readWhole() ([]byte, error) {
 	r := c.c.Request()
 	limit := c.s.opts.MaxBody
-	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	if decodable(encoding) {
-		return c.readEncoded(encoding, limit)
-	}
-	n := r.ContentLength
-	switch {
-	case n == 0:
-		return nil, nil
-	case n > limit:
-		return nil, errTooLarge
-	case n < 0:
-		return c.grow(r.Body, limit, nil)
-	}
-	if err := c.hold(n); err != nil {
+	in, source, err := c.decoded()
+	switch n := r.ContentLength; {
+	case err != nil || in == nil:
 		return nil, err
+	case n < 0 || source != nil:
+		return c.grow(in, limit, source)
+	default:
+		body := make([]byte, n)
+		if _, err := io.ReadFull(in, body); err != nil {
+			return nil, readFailure(err)
+		}
+		return body, nil
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r.Body, body); err != nil {
-		return nil, readFailure(err)
-	}
-	return body, nil
 }
 
-// decodable tells the codings that are undone. Bodies of others are taken as they are,
-// as Meilisearch does.
-func decodable(encoding string) bool {
-	switch encoding {
+// encoding is the Content-Encoding, in lower case; encoded is false for codings that
+// are not undone: bodies of others are taken as they are, as Meilisearch does.
+func (c *call) encoding() (name string, encoded bool) {
+	name = strings.ToLower(strings.TrimSpace(c.c.Request().Header.Get("Content-Encoding")))
+	switch name {
 	case "gzip", "x-gzip", "deflate", "br":
-		return true
+		return name, true
 	}
-	return false
+	return name, false
 }
 
-func (c *call) readEncoded(encoding string, limit int64) ([]byte, error) {
+// decoded gives the body as it was before it was encoded, nil for none. Of a body
+// that announces its size the budget is taken, and one over the limit is refused.
+// source is set for decoders: an error of theirs is the client's encoding unless
+// the connection failed.
+func (c *call) decoded() (in io.Reader, source *countingReader, err error) {
 	r := c.c.Request()
-	if r.ContentLength == 0 {
-		return nil, nil
+	encoding, encoded := c.encoding()
+	switch n := r.ContentLength; {
+	case n == 0:
+		return nil, nil, nil
+	case !encoded && n > c.s.opts.MaxBody:
+		return nil, nil, errTooLarge
+	case !encoded && n > 0:
+		return r.Body, nil, c.hold(n)
+	case !encoded:
+		return r.Body, nil, nil
 	}
-	source := &countingReader{r: r.Body}
-	var dec io.Reader
+	source = &countingReader{r: r.Body}
 	switch encoding {
 	case "gzip", "x-gzip":
-		gz, err := gzip.NewReader(source)
-		if err != nil {
-			return nil, encodedFailure(err, source)
-		}
-		dec = gz
+		in, err = gzip.NewReader(source)
 	case "deflate":
-		var err error
-		if dec, err = inflate(source); err != nil {
-			return nil, encodedFailure(err, source)
-		}
+		in, err = inflate(source)
 	case "br":
-		dec = brotli.NewReader(source)
+		in = brotli.NewReader(source)
 	}
-	return c.grow(dec, limit, source)
+	if err != nil {
+		return nil, nil, encodedFailure(err, source)
+	}
+	return in, source, nil
 }
 
 // inflate reads the zlib format, which "deflate" means, and the bare one that
@@ -110,13 +110,13 @@ func inflate(r io.Reader) (io.Reader, error) {
 // error of theirs is the client's encoding unless the connection failed.
 func (c *call) grow(r io.Reader, limit int64, source *countingReader) ([]byte, error) {
 	body := make([]byte, 0, min(limit+1, 4096))
-	if err := c.hold(int64(cap(body))); err != nil {
+	if err := c.hold(int64(cap(body)) - 1); err != nil {
 		return nil, err
 	}
 	for {
 		if len(body) == cap(body) {
 			more := min(int64(cap(body))*2, limit+1)
-			if err := c.hold(more - int64(cap(body))); err != nil {
+			if err := c.hold(more - 1); err != nil {
 				return nil, err
 			}
 			bigger := make([]byte, len(body), more)
@@ -138,21 +138,24 @@ func (c *call) grow(r io.Reader, limit int64, source *countingReader) ([]byte, e
 	}
 }
 
-// hold takes bytes from the budget that all bodies share. They are given back
-// when the request ends.
+// hold sees to it that the request has n bytes of the budget that all bodies
+// share, waiting a bounded time for them. They are given back when it ends.
 func (c *call) hold(n int64) error {
-	if c.s.bodies.Add(n) > c.s.opts.MaxBodies {
-		c.s.bodies.Add(-n)
+	more := n - c.held
+	if more <= 0 {
+		return nil
+	}
+	if !c.s.bodies.take(c.ctx(), more, c.s.opts.MaxWait) {
 		c.s.metrics.overLimit.WithLabelValues("bodies").Inc()
 		return api.NewError(api.CodeOverloaded, "Too many large requests are held at the same time. Retry after 1s.")
 	}
-	c.held += n
+	c.held = n
 	return nil
 }
 
 func (c *call) release() {
 	if c.held > 0 {
-		c.s.bodies.Add(-c.held)
+		c.s.bodies.give(c.held)
 		c.held = 0
 	}
 }

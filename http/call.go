@@ -2,6 +2,8 @@ package http
 
 import (
 	"context"
+	"crypto/sha256"
+	"hash"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,8 +22,9 @@ type call struct {
 	grant *Grant
 	id    string // request id
 
-	body     []byte // as decoded, once it was read
-	held     int64  // bytes taken from the budget of bodies
+	body     []byte    // as decoded, once it was read
+	sum      hash.Hash // of a body that went to the journal, for idempotency keys; else nil
+	held     int64     // bytes taken from the budget of bodies
 	written  bool
 	status   int
 	nodes    int
@@ -64,6 +67,7 @@ func (c *call) writeOptions(metadata *string) (messages.WriteOptions, error) {
 		return o, err
 	}
 	if key != "" {
+		c.sum = sha256.New()
 		o.Idempotency = &messages.Idempotency{Owner: c.grant.Owner, Key: key}
 	}
 	return o, nil

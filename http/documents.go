@@ -99,18 +99,18 @@ func addDocuments(c *call, update bool) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.readBody()
+	body, stored, err := c.readPayload()
 	switch {
 	case errors.Is(err, errTooLarge):
 		c.s.metrics.overLimit.WithLabelValues("body").Inc()
 		return api.PayloadTooLarge(c.s.opts.MaxBody)
 	case err != nil:
 		return bodyError(err)
-	case len(body) == 0:
+	case len(body) == 0 && stored.IsZero():
 		return api.MissingPayload(format)
 	}
 	m := &messages.AddDocuments{IndexUID: uid, Update: update, Format: format, CSVDelimiter: p.CSVDelimiter,
-		SkipCreation: p.SkipCreation, PrimaryKey: p.PrimaryKey, Payload: body, WriteOptions: options}
+		SkipCreation: p.SkipCreation, PrimaryKey: p.PrimaryKey, Payload: body, Stored: stored, WriteOptions: options}
 	return c.change(m)
 }
 

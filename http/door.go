@@ -16,6 +16,10 @@ type Door interface {
 	// Write takes every struct of messages that changes something.
 	Write(ctx context.Context, msg any) *messages.TaskAccepted
 
+	// NewPayload takes a payload of documents that is too large for memory. Once
+	// it is finished it goes with messages.AddDocuments, or nowhere.
+	NewPayload() store.Stream
+
 	// Index finds an index; Indexes lists them by ascending uid.
 	Index(uid string) (*messages.Index, bool)
 	Indexes() []*messages.Index

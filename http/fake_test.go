@@ -27,6 +27,9 @@ type fakeDoor struct {
 	mu     sync.Mutex
 	reads  []any
 	writes []any
+	// payloads are those that went through NewPayload, aborted counts the others.
+	payloads []string
+	aborted  int
 
 	answer   func(ctx context.Context, msg any) *messages.Answer
 	accepted func(msg any) *messages.TaskAccepted
@@ -82,6 +85,37 @@ func (d *fakeDoor) Index(uid string) (*messages.Index, bool) {
 		}
 	}
 	return nil, false
+}
+
+// NewPayload keeps payloads in memory.
+func (d *fakeDoor) NewPayload() store.Stream { return &fakeStream{door: d} }
+
+// fakeStream is a payload that the door was given.
+type fakeStream struct {
+	door *fakeDoor
+	got  []byte
+	done bool
+}
+
+func (s *fakeStream) Write(p []byte) (int, error) {
+	s.got = append(s.got, p...)
+	return len(p), nil
+}
+
+func (s *fakeStream) Finish() (store.Ref, error) {
+	s.done = true
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
+	s.door.payloads = append(s.door.payloads, string(s.got))
+	return store.Ref{Segment: uint32(len(s.door.payloads)), Length: int64(len(s.got))}, nil //nolint:gosec // a few
+}
+
+func (s *fakeStream) Abort() {
+	if !s.done {
+		s.door.mu.Lock()
+		defer s.door.mu.Unlock()
+		s.door.aborted++
+	}
 }
 
 func (d *fakeDoor) Indexes() []*messages.Index { return d.indexes }

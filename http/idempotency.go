@@ -38,9 +38,9 @@ func (c *call) fingerprint() string {
 	essence, _, _ := mediaType(r.Header)
 	h := sha256.New()
 	for _, part := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, essence} {
-		_, _ = fmt.Fprintf(h, "%d:", len(part)) // a hash takes everything
+		_, _ = fmt.Fprintf(h, "%d:", len(part)) // a hash takes everything, c.sum too
 		_, _ = io.WriteString(h, part)
 	}
-	_, _ = h.Write(c.body)
-	return string(h.Sum(nil))
+	_, _ = c.sum.Write(c.body)
+	return string(c.sum.Sum(h.Sum(nil)))
 }

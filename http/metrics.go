@@ -27,7 +27,7 @@ func newMetrics(reg prometheus.Registerer, bodies func() float64) *metrics {
 	f := promauto.With(reg)
 	sizes := prometheus.ExponentialBuckets(256, 8, 7) // 256 B to 64 MiB
 	f.NewGaugeFunc(prometheus.GaugeOpts{Name: "miroir_http_request_bytes_held",
-		Help: "Bytes of request bodies in memory."}, bodies)
+		Help: "Bytes of request bodies that are being worked on, in memory and on their way to the journal."}, bodies)
 	return &metrics{
 		requests: f.NewCounterVec(prometheus.CounterOpts{Name: "miroir_http_requests_total",
 			Help: "Requests answered, by method, route template and class of status."}, []string{"method", "route", "status"}),

@@ -45,7 +45,8 @@ type Options struct {
 
 	// MaxBody is the largest request body in decoded bytes, 100 MB when 0.
 	MaxBody int64
-	// MaxBodies bounds the bytes of all bodies held at once, 1 GiB when 0.
+	// MaxBodies bounds the bytes of all bodies being worked on, 1 GiB when 0. A
+	// request waits MaxWait for its part.
 	MaxBodies int64
 	// MaxConcurrent bounds the requests worked on at once, 1024 when 0; MaxWait
 	// is how long one waits for its place, 1 s when 0.
@@ -104,7 +105,7 @@ type Server struct {
 	echo       *echo.Echo
 	noRoute    *route
 	places     chan struct{}
-	bodies     atomic.Int64
+	bodies     budget
 	draining   atomic.Bool
 	featuresMu sync.Mutex // one change of features at a time
 	created    time.Time
@@ -122,6 +123,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{opts: o.withDefaults(), stopped: make(chan struct{}), created: time.Now()}
 	s.log = s.opts.Logger
+	s.bodies.limit = s.opts.MaxBodies
 	s.metrics = newMetrics(s.opts.Registry, func() float64 { return float64(s.bodies.Load()) })
 	s.compressor.Min, s.compressor.Vary = s.opts.CompressFrom, varyBoth
 	s.places = make(chan struct{}, s.opts.MaxConcurrent)

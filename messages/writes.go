@@ -39,6 +39,9 @@ type AddDocuments struct {
 	PrimaryKey   *string // the request's primaryKey parameter
 	SkipCreation bool
 	Payload      []byte // decompressed; belongs to Miroir from now on
+	// Stored is where a payload too large for memory lies in the journal, instead
+	// of Payload.
+	Stored store.Ref
 	WriteOptions
 }
 

@@ -129,6 +129,9 @@ func (p *Process) start(t testing.TB) {
 	}()
 }
 
+// PID is the id of the process that runs.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Kill ends the process with SIGKILL and waits for its end.
 func (p *Process) Kill() {
 	if p.cmd == nil {
