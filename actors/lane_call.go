@@ -24,6 +24,9 @@ type laneCall struct {
 	ended chan<- laneCallEnd // has room for one
 }
 
+// maxTurn is how many slow calls a turn may take.
+const maxTurn = 3
+
 // sender makes a call that changes a node, and keeps account of its task.
 type sender func(req *nodeclient.Request) (uid int64, err error)
 
@@ -89,7 +92,9 @@ func (a *nodeActor) startCall(m *laneCall) {
 			m.ended <- end
 			c.tell(self, &laneCalled{end.err})
 		}()
-		end.err = m.run(c.ctx, m, func(req *nodeclient.Request) (int64, error) {
+		ctx, cancel := c.within(maxTurn * c.opts.WriteCallTimeout)
+		defer cancel()
+		end.err = m.run(ctx, m, func(req *nodeclient.Request) (int64, error) {
 			uid, err := c.sendRebuild(h, m.indexID, req)
 			if err == nil {
 				end.tasks = append(end.tasks, uid)
