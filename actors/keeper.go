@@ -370,6 +370,9 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
 		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
 	}
+	if oe.e.row.Kind == kindDeleteIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_not_found" {
+		p.state, p.err = store.DeliveryApplied, nil // it is not there, as it must be
+	}
 	k.showSettings(oe, m.node)
 	k.persist(oe, m.node)
 	k.evaluate(oe)
@@ -482,9 +485,26 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 		b.ForgetIndexes = []string{row.IndexID}
 		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
 		k.dropRecordsOf(row.IndexID)
+		k.forgetEntriesOf(row.IndexID, b)
 		k.c.registry.forget(row.IndexID)
 	}
 	k.c.store.CommitLazily(b)
+}
+
+// forgetEntriesOf lets go of what some node still lacks of a deleted index: all
+// nodes have done what they will ever do about it.
+func (k *taskKeeper) forgetEntriesOf(indexID string, b *store.Batch) {
+	for lsn, oe := range k.entries {
+		if oe.e.row.IndexID != indexID || oe.task != nil {
+			continue
+		}
+		row := *oe.e.row
+		row.Done, row.Task = true, nil
+		b.Entries = append(b.Entries, &row)
+		delete(k.entries, lsn)
+		delete(k.undone, lsn)
+	}
+	k.lag.forget(indexID)
 }
 
 // showSettings publishes that a node has applied the settings of an entry.

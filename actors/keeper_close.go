@@ -301,6 +301,16 @@ func (l *lagTable) add(e *entry, n topology.NodeIndex) { l.change(e, n, true) }
 // remove takes it off again.
 func (l *lagTable) remove(e *entry, n topology.NodeIndex) { l.change(e, n, false) }
 
+// forget takes off everything about an index that is no more.
+func (l *lagTable) forget(indexID string) {
+	for key := range l.counts {
+		if key.index == indexID {
+			delete(l.counts, key)
+			l.publish(key)
+		}
+	}
+}
+
 func (l *lagTable) change(e *entry, n topology.NodeIndex, behind bool) {
 	if e.need.Empty() {
 		return // there is nothing to read that would lack it

@@ -43,6 +43,25 @@ func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 	return rawjson.Remove(nil, all, wanted), nil
 }
 
+// changedSettings is nodeSettings for nodes that have other settings so far: an
+// embedder that is to go must be named, because nodes keep those that are not.
+func changedSettings(before, after *api.Settings, keys []string) (json.RawMessage, error) {
+	all, err := nodeSettings(after, keys)
+	if err != nil {
+		return nil, err
+	}
+	embedders, named := rawjson.Get(all, "embedders")
+	if !named {
+		return all, nil
+	}
+	for name := range before.Embedders {
+		if _, kept := after.Embedders[name]; !kept {
+			embedders = rawjson.Set(nil, embedders, name, []byte("null"))
+		}
+	}
+	return rawjson.Set(nil, all, "embedders", embedders), nil
+}
+
 // raisesFacetValues reports whether nodes send more values of a facet than the
 // client may see.
 func raisesFacetValues(s *api.Settings) bool {

@@ -160,3 +160,28 @@ func TestWhatSomebodyElseWroteIsSetRight(t *testing.T) {
 	}
 	f.equal("others")
 }
+
+// A node that no longer has a deleted index lacks nothing, and one that fails to
+// delete it is not called behind for what nobody can read.
+func TestADeletedIndexLeavesNobodyBehind(t *testing.T) {
+	for name, lose := range map[string]func(f *fleet){
+		"gone before": func(f *fleet) { f.foreign(1, "DELETE", "/indexes/"+f.internal("films"), "") },
+		"failed":      func(f *fleet) { f.failNext(1, "indexDeletion") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2, 1, 1)
+			f.must(adding("films", manyDocs(0, 3, "x")))
+			lose(f)
+			f.must(&messages.DeleteIndex{IndexUID: "films"})
+			f.idle()
+			f.eventually("no node is called behind", func() bool {
+				for n := range f.nodes {
+					if len(f.c.views.load().behind[n]) > 0 {
+						return false
+					}
+				}
+				return !f.c.Topology().Degraded
+			})
+		})
+	}
+}

@@ -438,3 +438,25 @@ func TestARestartInTheMiddleOfDeliveriesLosesNothing(t *testing.T) {
 	}
 	f.must(adding("films", `[{"id":"end"}]`))
 }
+
+// A node keeps what a change of embedders does not name, so removed ones are named.
+func TestAnEmbedderThatIsRemovedLeavesTheNodes(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(settingsOf("films", `{"embedders":{"a":{"source":"userProvided","dimensions":2},"b":{"source":"userProvided","dimensions":2}}}`))
+	gone := func(name string) {
+		t.Helper()
+		f.idle()
+		for n := range f.nodes {
+			if text := f.settingsOn(n, "films"); strings.Contains(text, `"`+name+`":{`) {
+				t.Errorf("node %d still has embedder %s: %s", n, name, text)
+			}
+		}
+	}
+	f.must(settingsOf("films", `{"embedders":{"a":null}}`))
+	gone("a")
+	f.must(settingsOf("films", `{"embedders":null}`))
+	gone("b")
+	f.nodes[1].Faults().Add(embedded.Fault{Method: "PATCH", Status: 400, Code: "invalid_settings_embedders", Times: 1})
+	f.ended(f.accepted(settingsOf("films", `{"embedders":{"c":{"source":"userProvided","dimensions":2}}}`)))
+	gone("c") // taken back on the other node
+}

@@ -293,7 +293,7 @@ func (p *sequencePlan) buildSettings(s *planStep, w *write) *api.Error {
 	if w.patch.RankingRules.IsNull() {
 		after.RankingRules = defaultRankingRules(p.c.oldestNodeMinor())
 	}
-	forNodes, err := nodeSettings(after, memberNames(w.patchRaw))
+	forNodes, err := changedSettings(p.state.settings, after, memberNames(w.patchRaw))
 	if err != nil {
 		return api.Internal(err.Error())
 	}
@@ -344,7 +344,7 @@ func (p *sequencePlan) takeBack(refused *entry) {
 			kept = append(kept, o)
 		}
 	}
-	forNodes, err := nodeSettings(after, memberNames(refused.p.Patch))
+	forNodes, err := changedSettings(p.state.settings, after, memberNames(refused.p.Patch))
 	if err != nil {
 		p.c.log.WithError(err).Error("cannot take settings back")
 		return
