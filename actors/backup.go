@@ -51,11 +51,16 @@ const stateDir = "store"
 
 // makeBackup answers as soon as the task is durable; the store's copy is written
 // afterwards.
-func (c *Cluster) makeBackup(m *messages.MakeBackup, reply func(*messages.TaskAccepted)) {
+func (c *Cluster) makeBackup(m *messages.MakeBackup, key *heldKey, reply func(*messages.TaskAccepted)) {
 	var once sync.Once
-	answer := func(a *messages.TaskAccepted) { once.Do(func() { reply(a) }) }
+	answer := func(a *messages.TaskAccepted) {
+		once.Do(func() {
+			reply(a)
+			c.keys.release(key)
+		})
+	}
 	c.spawn("backup", func() {
-		b, a := c.beginBackup(m)
+		b, a := c.beginBackup(m, key.row())
 		answer(a)
 		if b == nil {
 			return
@@ -70,7 +75,7 @@ func (c *Cluster) makeBackup(m *messages.MakeBackup, reply func(*messages.TaskAc
 }
 
 // beginBackup gives a backup its place and sends it on its way.
-func (c *Cluster) beginBackup(m *messages.MakeBackup) (*backup, *messages.TaskAccepted) {
+func (c *Cluster) beginBackup(m *messages.MakeBackup, key *store.RequestKey) (*backup, *messages.TaskAccepted) {
 	kind, taskType, details := kindDump, api.DumpCreation, mustJSON(&api.Details{DumpUID: api.NullOpt[string]()})
 	if m.Snapshot {
 		kind, taskType, details = kindSnapshot, api.SnapshotCreation, nil
@@ -88,7 +93,9 @@ func (c *Cluster) beginBackup(m *messages.MakeBackup) (*backup, *messages.TaskAc
 	if err != nil {
 		return nil, &messages.TaskAccepted{Err: api.Errorf("miroir_store_unavailable", "Miroir cannot make a directory for the backup: %v.", err)}
 	}
-	t := &store.Task{UID: -1, Type: taskType, Status: api.Enqueued, CustomMetadata: m.CustomMetadata, EnqueuedAt: time.Now().UTC(), Details: details}
+	t := &store.Task{
+		UID: -1, Type: taskType, Status: api.Enqueued, CustomMetadata: m.CustomMetadata, EnqueuedAt: time.Now().UTC(), Details: details, Key: key,
+	}
 	if err := c.orderBackup(b, kind, t); err != nil {
 		c.log.WithError(err).Error("a backup was not begun")
 		_ = os.Remove(b.dir) // empty

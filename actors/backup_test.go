@@ -286,6 +286,20 @@ func TestANodeThatIsAwayMissesABackup(t *testing.T) {
 	}
 }
 
+func TestABackupWithAKeyIsMadeOnce(t *testing.T) {
+	f := newBackedUpFleet(t, 1, 1, 1)
+	m := &messages.MakeBackup{WriteOptions: messages.WriteOptions{Idempotency: &messages.Idempotency{Key: "k", Request: "r"}}}
+	first := f.ended(f.accepted(m)).UID
+	if again := f.accepted(m); again != first {
+		t.Errorf("tasks %d and %d", first, again)
+	}
+	other := &messages.MakeBackup{WriteOptions: messages.WriteOptions{Idempotency: &messages.Idempotency{Key: "k", Request: "another"}}}
+	if a := f.write(other); a.Err == nil || a.Err.Code != "miroir_idempotency_key_reused" {
+		t.Errorf("%+v", a)
+	}
+	f.onlyBackup(false)
+}
+
 func TestABackupIsRefusedWithoutAQuorum(t *testing.T) {
 	f := newBackedUpFleet(t, 1, 2, 1)
 	f.down(0)

@@ -65,7 +65,7 @@ func (c *Cluster) begin(msg any, key *heldKey, reply func(*messages.TaskAccepted
 	}
 	switch m := msg.(type) {
 	case *messages.MakeBackup:
-		c.makeBackup(m, reply)
+		c.makeBackup(m, key, reply)
 		return
 	case *messages.SwapIndexes:
 		pid := c.sys.Root.SpawnPrefix(c.swapProps, c.opts.Name+"-swap-")
