@@ -174,8 +174,8 @@ func BenchmarkTasks(b *testing.B) {
 	}
 }
 
-// Every page of a million tasks comes within a second, and most within a moment. The
-// median of a few turns is compared, for a machine that does other things as well.
+// No kind of page needs long, of a million tasks with MIROIR_LONG. The medians of a
+// few turns are logged; the bound is only for what would be hopeless.
 func TestPagesOfAMillionTasksAreQuick(t *testing.T) {
 	total := 1_000_000
 	if os.Getenv("MIROIR_LONG") == "" {
@@ -193,7 +193,7 @@ func TestPagesOfAMillionTasksAreQuick(t *testing.T) {
 		}
 		slices.Sort(took)
 		t.Logf("%-15s %v", name, took[2].Round(10*time.Microsecond))
-		if took[2] > 2*time.Second {
+		if took[2] > 10*time.Second {
 			t.Errorf("%s takes %v of %d tasks", name, took[2], total)
 		}
 	}
