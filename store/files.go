@@ -13,6 +13,9 @@ type files interface {
 	writeAt(f *os.File, head, body []byte, off int64) error
 	// sync returns when what was written to f is on the disk.
 	sync(f *os.File) error
+	// startWriting has the disk begin with a part of what was written to f, so that a
+	// later sync finds less to do. It is a hint.
+	startWriting(f *os.File, off, n int64)
 	// syncDir does the same for the names in a directory.
 	syncDir(path string) error
 	// transaction runs the database's own commit, which writes and syncs.
@@ -35,6 +38,12 @@ func (o osFiles) sync(f *os.File) error {
 		return nil
 	}
 	return syncData(f)
+}
+
+func (o osFiles) startWriting(f *os.File, off, n int64) {
+	if o.durable {
+		startWriting(f, off, n)
+	}
 }
 
 func (o osFiles) syncDir(path string) error {

@@ -40,6 +40,11 @@ func nonEmpty(head, body []byte) [][]byte {
 	return parts
 }
 
+// startWriting begins to write pages back and does not wait for it.
+func startWriting(f *os.File, off, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE) // the sync that follows says what matters
+}
+
 // syncData leaves out file times, which nobody needs after a crash.
 func syncData(f *os.File) error {
 	for {

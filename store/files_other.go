@@ -13,3 +13,6 @@ func writeParts(f *os.File, head, body []byte, off int64) error {
 }
 
 func syncData(f *os.File) error { return f.Sync() }
+
+// startWriting leaves it to the sync.
+func startWriting(*os.File, int64, int64) {}

@@ -13,12 +13,16 @@ import (
 
 var errStreamEnded = errors.New("the stream has ended")
 
+// writeAhead is how much of a stream is gathered before the disk begins with it.
+const writeAhead = 4 << 20
+
 // stream implements Stream.
 type stream struct {
 	j      *journal
 	held   *[]byte  // what came so far, nil once there is a segment
 	seg    *segment // nil while held
 	length int64
+	begun  int64 // how much of it the disk was told to write
 	crc    uint32
 	err    error // what ended the stream
 }
@@ -85,6 +89,10 @@ func (s *stream) put(p []byte) error {
 	}
 	s.crc = crc32.Update(s.crc, castagnoli, p)
 	s.length += int64(len(p))
+	if s.length-s.begun >= writeAhead {
+		s.j.files.startWriting(s.seg.file, off+int64(len(p))-(s.length-s.begun), s.length-s.begun)
+		s.begun = s.length
+	}
 	s.j.mu.Lock()
 	s.seg.size += int64(len(p))
 	s.j.mu.Unlock()
