@@ -341,20 +341,22 @@ func (a *sequencer) forgetSettled() {
 	}
 }
 
+// planOwn starts a plan of the sequencer's own making, if there is one to make.
+func (a *sequencer) planOwn() bool {
+	switch {
+	case len(a.undo) > 0:
+		a.planUndo()
+	case a.trial != 0 && (len(a.queue) == 0 || !a.queue[0].urgent): // the try itself may be taken back
+		a.planEdit()
+	default:
+		return false
+	}
+	return true
+}
+
 // pump starts the next plan with all writes that wait.
 func (a *sequencer) pump() {
-	if !a.ready || a.busy {
-		return
-	}
-	if len(a.undo) > 0 {
-		a.planUndo()
-		return
-	}
-	if a.trial != 0 && (len(a.queue) == 0 || !a.queue[0].urgent) { // the try itself may be taken back
-		a.planEdit()
-		return
-	}
-	if len(a.queue) == 0 {
+	if !a.ready || a.busy || a.planOwn() || len(a.queue) == 0 {
 		return
 	}
 	a.forgetSettled()

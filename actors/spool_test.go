@@ -156,3 +156,20 @@ func TestAPayloadThatIsNotTakenLeavesTheJournal(t *testing.T) {
 		t.Errorf("%d documents", len(docs))
 	}
 }
+
+func TestAFullJournalRefusesLargePayloadsToo(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	f.must(adding("films", `[{"id":1}]`))
+	f.stop()
+	f.opts.JournalLimit = spooledFrom
+	f.start()
+	size := f.c.store.Journal().Size()
+	if a := f.write(f.putting("films", "json", largeDocs("json", "x", 20))); a.Err == nil || a.Err.Code != "miroir_overloaded" || a.Task != nil {
+		t.Fatalf("%+v", a)
+	}
+	f.journalAfter("a payload that is refused", size)
+	f.must(adding("films", `[{"id":2}]`))
+	if docs := f.equal("films"); len(docs) != 2 {
+		t.Errorf("%d documents", len(docs))
+	}
+}

@@ -468,8 +468,14 @@ func taskError(err error) *api.Error {
 // journal makes the payload part of the journal. A write that fails in its task
 // needs none.
 func (c *Cluster) journal(w *write) *api.Error {
-	if w.fail != nil || w.docs == nil || w.docs.len() == 0 || !w.payload.IsZero() {
+	if w.fail != nil || w.docs == nil || w.docs.len() == 0 {
 		return nil //nolint:nilerr // the task tells of fail, the request goes on
+	}
+	if w.stored {
+		return c.journalRoom(0) // it is counted already
+	}
+	if !w.payload.IsZero() {
+		return nil
 	}
 	if full := c.journalRoom(len(w.body)); full != nil {
 		return full
