@@ -185,3 +185,33 @@ func TestADeletedIndexLeavesNobodyBehind(t *testing.T) {
 		})
 	}
 }
+
+func TestADeletedIndexIsNotRebuilt(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(adding("films", manyDocs(0, 10, "first")))
+	f.must(adding("others", manyDocs(0, 10, "first")))
+	f.down(0) // the only source
+	for _, index := range []string{"films", "others"} {
+		iv, _ := f.c.registry.lookup(index)
+		recorded := make(chan error, 1)
+		f.c.tell(f.c.keeper, &needRebuild{
+			node: 1, indexID: iv.row.ID, shards: iv.table.Held(1), reason: "a test", recorded: func(err error) { recorded <- err },
+		})
+		if err := <-recorded; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.c.Topology().Rebuilds; len(got) != 2 || got[0].IndexUID != "films" || got[0].Node != "b0" || len(got[0].Shards) != 16 {
+		t.Errorf("shown as %+v", got)
+	}
+	f.must(&messages.DeleteIndex{IndexUID: "films"})
+	f.eventually("one rebuild is left", func() bool { return len(f.c.Topology().Rebuilds) == 1 })
+	f.stop()
+	f.start()
+	if got := f.c.Topology().Rebuilds; len(got) != 1 || got[0].IndexUID != "others" {
+		t.Errorf("shown after a restart as %+v", got)
+	}
+	f.up(0)
+	f.readAgain()
+	f.equal("others")
+}
