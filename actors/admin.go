@@ -98,30 +98,87 @@ func (c *Cluster) Topology() *messages.Topology {
 	out := &messages.Topology{
 		Version: c.newest.Version(), Shards: c.opts.Shards, ReplicationFactor: c.newest.ReplicationFactor(),
 	}
-	for g := range c.newest.Groups() {
-		group := messages.TopologyGroup{ID: c.newest.GroupID(g)}
-		for _, n := range c.newest.Members(g) {
-			h := c.nodes[n]
-			node := messages.TopologyNode{
-				ID: h.node.ID, Address: h.node.Address, Shards: t.Held(n).Len(), Behind: int(h.behind.Load()),
-			}
-			if s := h.status.Load(); s != nil {
-				node.State, node.Since, node.Reason = s.state.String(), s.since.UTC(), string(c.clientSafe([]byte(s.reason)))
-				out.Degraded = out.Degraded || s.state != stateReady
-			}
-			if v := h.version.Load(); v != nil {
-				node.Version = v.PkgVersion
-			}
-			if lacking := len(c.views.load().behind[n]); lacking > 0 && node.Behind == 0 && node.State == stateReady.String() {
-				node.Reason = fmt.Sprintf("it lacks writes of %d indexes and is not read for their shards", lacking)
-				out.Degraded = true
-			}
-			group.Nodes = append(group.Nodes, node)
+	for n, h := range c.nodes { // by group
+		if h.released.Load() {
+			continue
 		}
-		out.Groups = append(out.Groups, group)
+		if g := len(out.Groups); g == 0 || out.Groups[g-1].ID != h.node.Group {
+			out.Groups = append(out.Groups, messages.TopologyGroup{ID: h.node.Group})
+		}
+		node := c.topologyNode(n, t)
+		out.Degraded = out.Degraded || node.State != stateReady.String() || node.Reason != ""
+		group := &out.Groups[len(out.Groups)-1]
+		group.Nodes = append(group.Nodes, node)
 	}
 	out.Rebuilds = c.rebuildStatus()
+	out.Move = c.moveStatus(out.Rebuilds)
 	return out
+}
+
+// topologyNode shows one node as it is now.
+func (c *Cluster) topologyNode(n topology.NodeIndex, t *topology.Table) messages.TopologyNode {
+	h := c.nodes[n]
+	node := messages.TopologyNode{
+		ID: h.node.ID, Address: h.node.Address, Shards: t.Held(n).Len(), Behind: int(h.behind.Load()), Leaving: !c.newest.Has(n),
+	}
+	if s := h.status.Load(); s != nil {
+		node.State, node.Since, node.Reason = s.state.String(), s.since.UTC(), string(c.clientSafe([]byte(s.reason)))
+	}
+	if v := h.version.Load(); v != nil {
+		node.Version = v.PkgVersion
+	}
+	if lacking := c.lacking(n); lacking > 0 && node.Behind == 0 && node.State == stateReady.String() {
+		node.Reason = fmt.Sprintf("it lacks writes of %d indexes and is not read for their shards", lacking)
+	}
+	return node
+}
+
+// lacking counts the indexes that a node serves and has missed writes of.
+func (c *Cluster) lacking(n topology.NodeIndex) (count int) {
+	behind := c.views.load().behind[n]
+	for _, iv := range c.registry.list() {
+		if set, lags := behind[iv.row.ID]; lags && !set.And(iv.table.Owned(n)).Empty() {
+			count++
+		}
+	}
+	return count
+}
+
+// moveStatus shows how far the moves of this start are; nil when none is under way.
+func (c *Cluster) moveStatus(rebuilds []messages.TopologyRebuild) *messages.TopologyMove {
+	if c.moves.over() {
+		return nil
+	}
+	m := &messages.TopologyMove{From: c.moves.from, To: c.newest.Version(), Leaving: []string{}}
+	for _, h := range c.nodes {
+		if !c.newest.Has(h.index) && !h.released.Load() {
+			m.Leaving = append(m.Leaving, h.node.ID)
+		}
+	}
+	for id, copies := range c.moves.copies {
+		m.Indexes.Total++
+		m.Shards.Total += copies
+		m.Shards.Done += copies
+		place, known := c.registry.placeOf(id)
+		if !known || place.On == c.newest.Version() {
+			m.Indexes.Done++
+			continue
+		}
+		row, ok := c.registry.row(id)
+		if !ok {
+			continue
+		}
+		table := c.registry.tableOf(id, row.Shards)
+		for n := range c.nodes {
+			if r := c.rebuilds.get(rebuildKey{n, id}); r != nil {
+				m.Shards.Done -= r.shards.And(table.Joining(n)).Len()
+			}
+		}
+	}
+	for _, r := range rebuilds {
+		m.Documents += r.Copied
+	}
+	return m
 }
 
 // rebuildStatus lists the copies that are to be rebuilt.
@@ -182,7 +239,7 @@ func (c *Cluster) Ready() error {
 	if err := c.store.Healthy(); err != nil {
 		return fmt.Errorf("the store cannot write: %w", err)
 	}
-	if left := c.unreadable(c.newest.Table(c.opts.Shards), ""); !left.Empty() {
+	if left := c.unreadable(c.newest.Table(c.opts.Shards), ""); !left.Empty() && c.moves.over() {
 		return fmt.Errorf("no node in service owns shards %s", left.AppendList(nil, degradedShards))
 	}
 	for _, iv := range c.registry.list() {

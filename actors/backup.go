@@ -184,11 +184,11 @@ func (c *Cluster) backupTables() []*topology.Table {
 func (c *Cluster) backupTable() *topology.Table { return c.newest.Table(1) }
 
 // reachableIDs lists all nodes that anything may lie on, but for former ones that
-// have no address any more.
+// have no address any more or were released.
 func (c *Cluster) reachableIDs() []string {
 	var ids []string
-	for _, n := range c.fleet.Nodes() {
-		if n.Address != "" {
+	for i, n := range c.fleet.Nodes() {
+		if n.Address != "" && !c.nodes[i].released.Load() {
 			ids = append(ids, n.ID)
 		}
 	}

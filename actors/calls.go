@@ -50,6 +50,8 @@ func (c *Cluster) calls(e *entry, h *nodeHandle) (calls []*nodeclient.Request, r
 		calls = []*nodeclient.Request{{Method: http.MethodPost, Path: "/dumps"}}
 	case kindSnapshot:
 		calls = []*nodeclient.Request{{Method: http.MethodPost, Path: "/snapshots"}}
+	case kindRemoveLeftovers:
+		calls = []*nodeclient.Request{leftoverCall(e, h)}
 	case kindClear:
 		calls = []*nodeclient.Request{{Method: http.MethodDelete, Path: path + "/documents"}}
 	case kindDeleteByFilter:

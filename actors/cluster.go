@@ -140,6 +140,7 @@ type Cluster struct {
 	repairer *actor.PID
 	door     *actor.PID
 	rebuilds *rebuilds
+	moves    *moves
 
 	ctx          context.Context //nolint:containedctx // ends when the cluster stops; requests carry their own
 	cancel       context.CancelFunc
@@ -161,9 +162,9 @@ type Cluster struct {
 // under way, and begins to serve. It waits up to StartWait for nodes to answer;
 // nodes that do not are broken until they do.
 //
-// It refuses, saying what to do: a topology that differs from the one in the
-// store, an empty store in front of nodes that hold Miroir's data, and nodes
-// that belong to another Miroir.
+// It refuses, saying what to do: an empty store in front of nodes that hold
+// Miroir's data, nodes that belong to another Miroir, and a placement to which
+// indexes could not be moved from where they lie.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	o.fill()
 	if o.Store == nil {
@@ -188,6 +189,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err := c.restoreRegistry(stored); err != nil {
 		return nil, err
 	}
+	if err := c.takePlaces(ctx, places); err != nil {
+		return nil, err
+	}
 	for _, h := range c.nodes {
 		r, _ := c.nodeRecord(ctx, h)
 		h.lastTask.Store(r.LastTask)
@@ -208,6 +212,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		defer cancel()
 		return nil, errors.Join(err, c.Stop(stopping))
 	}
+	if c.moves.active {
+		c.startMoves()
+	}
 	return c, nil
 }
 
@@ -216,7 +223,7 @@ func newCluster(o Options, places *placements, figures *metrics) *Cluster {
 		opts: o, log: o.Logger, sys: o.System, store: o.Store, client: o.Client,
 		fleet: places.fleet, newest: places.fleet.Newest(), metrics: figures,
 		views: newViews(len(places.fleet.Nodes())), registry: newRegistry(places.fleet, places.of),
-		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{}, rebuilds: newRebuilds(),
+		probed: map[topology.NodeIndex]bool{}, foreign: map[string]string{}, rebuilds: newRebuilds(), moves: newMoves(places),
 		parsing: make(chan struct{}, maxParsing),
 	}
 	if c.log == nil {
@@ -277,6 +284,7 @@ func (c *Cluster) firstLook(ctx context.Context) error {
 	for _, h := range c.nodes {
 		other, is := c.foreign[h.node.ID]
 		switch {
+		case !c.newest.Has(h.index): // it may have gone to somebody else
 		case is && c.store.Fresh():
 			return fmt.Errorf("node %s holds data of Miroir cluster %s, but the store is new: "+
 				"use the data directory of that cluster or a backup of it, or empty the nodes", h.node.ID, other)

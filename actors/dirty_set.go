@@ -64,7 +64,7 @@ func (d *dirtySet) write(kind string, staged map[string]uint64) {
 	switch kind {
 	case kindAddDocuments, kindDeleteByID:
 		d.touch(staged)
-	case kindCreateIndex, kindUpdateIndex, kindRenameIndex, kindDeleteIndex, kindTryEdit, kindCompact:
+	case kindCreateIndex, kindUpdateIndex, kindRenameIndex, kindDeleteIndex, kindTryEdit, kindCompact, kindRemoveLeftovers:
 	default: // a clear, what a filter or a function chooses, what settings make of vectors
 		d.touchAll()
 	}

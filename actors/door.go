@@ -99,6 +99,13 @@ func (c *Cluster) startRead(ctx context.Context, msg any, reply func(*messages.A
 		reply(&messages.Answer{Err: stopping()})
 		return stop
 	}
+	if !c.moves.over() {
+		end, then := c.moves.beginRead(), reply
+		reply = func(a *messages.Answer) {
+			end()
+			then(a)
+		}
+	}
 	start, answer := c.newRead(msg)
 	switch {
 	case answer != nil:

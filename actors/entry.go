@@ -28,6 +28,8 @@ const (
 	kindCompact        = "index.compact"
 	kindDump           = "dump" // of all nodes; see backsUp
 	kindSnapshot       = "snapshot"
+
+	kindRemoveLeftovers = "leftovers.remove" // of where the index lay before
 )
 
 // params is what an entry says beside its payload. It is stored as JSON.
@@ -65,6 +67,12 @@ type params struct {
 	// Backup names the dump or snapshot that the nodes' belong to.
 	Backup string `json:"backup,omitempty"`
 
+	// Leftovers are the shards that nodes, by id, hold no longer: their documents go.
+	// Nodes that are not named lose the index. Traces are the placements of which
+	// nothing is left then.
+	Leftovers map[string][]int `json:"leftovers,omitempty"`
+	Traces    []uint64         `json:"traces,omitempty"`
+
 	// Final are the counts that the task's details show once it has succeeded.
 	Final map[string]int64 `json:"final,omitempty"`
 }
@@ -72,7 +80,7 @@ type params struct {
 // leavesContent tells the kinds of entries after which an index holds what it held
 // before, so that a node that failed at one is not behind.
 func leavesContent(kind string) bool {
-	return kind == kindTryEdit || kind == kindCompact || backsUp(kind)
+	return kind == kindTryEdit || kind == kindCompact || kind == kindRemoveLeftovers || backsUp(kind)
 }
 
 // entry is one step of the one order of writes of an index, in memory. It is
@@ -97,7 +105,7 @@ func newEntry(row *store.Entry, table *topology.Table) (*entry, error) {
 		return nil, fmt.Errorf("read entry %d: %w", row.LSN, err)
 	}
 	e.need = e.table.All()
-	if row.Kind == kindRenameIndex || backsUp(row.Kind) {
+	if row.Kind == kindRenameIndex || row.Kind == kindRemoveLeftovers || backsUp(row.Kind) { // no replica lacks anything without it
 		e.need = topology.NewShardSet(shards)
 	}
 	if e.p.Shards != nil {
@@ -126,10 +134,10 @@ func (e *entry) targets() []topology.NodeIndex {
 // concerns reports whether the entry means anything to a node: a node that was
 // among those that had to carry it out may have left since, or own other shards.
 func (e *entry) concerns(n topology.NodeIndex) bool {
-	if backsUp(e.row.Kind) {
+	switch {
+	case backsUp(e.row.Kind), e.row.Kind == kindRemoveLeftovers:
 		return true
-	}
-	if e.p.Shards == nil {
+	case e.p.Shards == nil:
 		return e.table.Has(n)
 	}
 	return !e.table.Held(n).And(e.need).Empty()

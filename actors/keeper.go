@@ -183,6 +183,14 @@ func (k *taskKeeper) handle(msg any) {
 		k.onResetNode(m)
 	case *journalTrimmed:
 		k.onTrimmed(m)
+	case *askSwitch:
+		k.onAskSwitch(m)
+	case *switched:
+		k.onSwitched(m)
+	case *askLeftovers:
+		k.onAskLeftovers(m)
+	case *askOwed:
+		k.onAskOwed(m)
 	}
 }
 
@@ -321,6 +329,9 @@ func (k *taskKeeper) onTrack(m *track) {
 		if refused := k.entries[e.p.Undo]; refused != nil {
 			k.finishEntry(refused)
 		}
+		if owner == nil && len(oe.parts) == 0 && k.restored {
+			k.finishEntry(oe) // nobody is asked
+		}
 	}
 	if ot != nil && k.restored {
 		k.closeNext(ot)
@@ -367,8 +378,13 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 		return // given up in the meantime
 	}
 	p.state, p.nodeTasks, p.details, p.err = m.state, m.nodeTasks, m.details, m.err
-	if oe.e.row.Kind == kindCreateIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_already_exists" {
-		p.state, p.err = store.DeliveryApplied, nil // internal ids are never reused: it was us, a moment before
+	if m.state == store.DeliveryFailed {
+		switch code := errorCode(m.err); {
+		case oe.e.row.Kind == kindCreateIndex && code == "index_already_exists": // internal ids are never reused: it was us, a moment before
+			p.state, p.err = store.DeliveryApplied, nil
+		case oe.e.row.Kind == kindRemoveLeftovers && code == "index_not_found": // nothing is left
+			p.state, p.err = store.DeliveryApplied, nil
+		}
 	}
 	if oe.e.row.Kind == kindDeleteIndex && m.state == store.DeliveryFailed && errorCode(m.err) == "index_not_found" {
 		p.state, p.err = store.DeliveryApplied, nil // it is not there, as it must be
@@ -481,7 +497,10 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	row := *oe.e.row
 	row.Done, row.Task = true, nil
 	b.Entries = []*store.Entry{&row}
-	if row.Kind == kindDeleteIndex {
+	switch row.Kind {
+	case kindRemoveLeftovers:
+		k.leftoversRemoved(oe, b)
+	case kindDeleteIndex:
 		b.ForgetIndexes = []string{row.IndexID}
 		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
 		k.dropRecordsOf(row.IndexID)

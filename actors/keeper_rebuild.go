@@ -96,9 +96,14 @@ func (k *taskKeeper) onNeedRebuild(m *needRebuild) {
 // record opens or widens a record, in memory at once and in the store with b.
 func (k *taskKeeper) record(n topology.NodeIndex, indexID string, shards topology.ShardSet, reason string, b *store.Batch) error {
 	row, ok := k.c.registry.row(indexID)
+	if ok && !row.Deleted {
+		shards = shards.And(k.c.registry.tableOf(indexID, row.Shards).Held(n))
+	}
 	switch {
 	case !ok || row.Deleted:
 		return errNoSuchIndex
+	case shards.Empty():
+		return nil // the index has moved away from there
 	case !k.replaceable(n, &row, shards):
 		k.c.log.WithFields(logrus.Fields{"node": k.c.nodes[n].node.ID, "index": indexID, "reason": reason}).
 			Warn("a copy is not to be trusted, but there is no other one to rebuild it from")

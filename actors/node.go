@@ -48,6 +48,8 @@ type (
 		sent        int    // how often something had been sent before
 		err         error
 	}
+	// retire ends the looks at a node that was released.
+	retire struct{}
 	// resumeDue ends the quarantine after a restart.
 	resumeDue struct{ incarnation int }
 )
@@ -62,6 +64,9 @@ var (
 	errNodeBusy       = errors.New("the node has no free slot")
 	errLegTimeout     = errors.New("the node did not answer in time")
 )
+
+// retiredReason says why a released node is not in service.
+const retiredReason = "it has left the configuration, and nothing of it is needed any more"
 
 // nodeActor owns what happens with one node: its health, its read slots and its
 // ordered write lane. It does no I/O in Receive.
@@ -138,6 +143,9 @@ func (a *nodeActor) receiveLane(msg any) {
 		a.onReset(m)
 	case *forgetEntries:
 		a.onForgetEntries(m)
+	case *retire:
+		a.stopTimer()
+		a.fail(retiredReason)
 	case *laneCall:
 		a.onLaneCall(m)
 	case *laneCalled:

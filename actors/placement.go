@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/miroir-search/miroir/store"
 	"github.com/miroir-search/miroir/topology"
@@ -34,94 +36,119 @@ func placedKey(indexID string) string { return placedPrefix + indexID }
 type placed struct {
 	// On is the placement whose nodes serve the index.
 	On uint64 `json:"on"`
+	// To is the placement that it was last told to be on; 0 for On.
+	To uint64 `json:"to,omitempty"`
 	// Traces are other placements whose nodes may have something of it.
 	Traces []uint64 `json:"traces,omitempty"`
+}
+
+// settled reports whether the index lies on a placement, and nowhere else.
+func (p placed) settled(v uint64) bool { return p.On == v && len(p.Traces) == 0 }
+
+// toward is p once the index is to be on v.
+func (p placed) toward(v uint64) placed { return placed{On: p.On, To: v, Traces: traces(p, v)} }
+
+// arrived is p once the index is served from v.
+func (p placed) arrived(v uint64) placed {
+	return placed{On: v, To: v, Traces: traces(placed{v, v, p.Traces}, p.On)}
+}
+
+// traces are those of p and also, unless the index is on it.
+func traces(p placed, also uint64) []uint64 {
+	all := append(slices.Clone(p.Traces), also)
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(v uint64) bool { return v == p.On })
 }
 
 // placements is what the store and the configuration say about places.
 type placements struct {
 	fleet *topology.Fleet
 	of    map[string]placed // by internal index id
+	rows  []*store.Index    // of those that move
+	batch *store.Batch      // what is new
 }
 
-// choosePlacements puts the configured placement beside those of the store and
-// makes the outcome durable.
+// choosePlacements puts the configured placement beside those of the store.
 func choosePlacements(ctx context.Context, o *Options, st *store.State) (*placements, error) {
 	known, err := loadPlacements(ctx, o.Store)
 	if err != nil {
 		return nil, err
 	}
-	of, err := loadPlaced(ctx, o.Store, st, known)
-	if err != nil {
+	p := &placements{batch: &store.Batch{Values: map[string]json.RawMessage{formerPlacementKey: nil}}}
+	if p.of, err = loadPlaced(ctx, o.Store, st, known); err != nil {
 		return nil, err
+	}
+	records, err := o.Store.Values(ctx, rebuildPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("read the records of rebuilds: %w", err)
 	}
 	now := topology.Placement{Version: 1, Nodes: o.Nodes, ReplicationFactor: o.ReplicationFactor}
 	if len(known) > 0 {
 		now.Version = known[len(known)-1].Version + 1
 	}
 	inUse := map[uint64]bool{}
-	for _, p := range of {
-		inUse[p.On] = true
-		for _, v := range p.Traces {
+	for _, place := range p.of {
+		inUse[place.On] = true
+		for _, v := range place.Traces {
 			inUse[v] = true
 		}
 	}
-	b := &store.Batch{Values: map[string]json.RawMessage{formerPlacementKey: nil}}
-	var former []topology.Placement
+	var used []topology.Placement
 	for i := range known {
-		p := &known[i]
-		switch {
-		case p.Same(&now):
-			now.Version = p.Version
-		case inUse[p.Version]:
-			if err := differs(p, &now); err != nil {
-				return nil, err
-			}
-			former = append(former, *p)
+		switch k := &known[i]; {
+		case k.Same(&now):
+			now.Version = k.Version
+		case inUse[k.Version]:
+			used = append(used, *k)
 		default:
-			b.Values[placementKey(p.Version)] = nil
+			p.batch.Values[placementKey(k.Version)] = nil
 		}
 	}
-	fleet, err := topology.NewFleet(append(former, now)...)
-	if err != nil {
+	used = append(used, now)
+	if p.fleet, err = topology.NewFleet(used...); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	for _, p := range append(former, now) {
-		b.Values[placementKey(p.Version)] = mustJSON(readdressed(p, fleet))
+	for _, u := range used {
+		p.batch.Values[placementKey(u.Version)] = mustJSON(readdressed(u, p.fleet))
 	}
-	if err := o.Store.Commit(ctx, b); err != nil {
-		return nil, fmt.Errorf("write the placement: %w", err)
+	for _, row := range st.Indexes {
+		if !row.Deleted {
+			p.direct(row, records)
+		}
 	}
-	return &placements{fleet: fleet, of: of}, nil
+	return p, nil
 }
 
-// differs says in what a placement that indexes lie on is another one.
-func differs(was, now *topology.Placement) error {
-	const advice = "documents would not be found where they lie; start with the former topology, or with an empty store and empty nodes and send the documents again"
-	if was.ReplicationFactor != now.ReplicationFactor {
-		return fmt.Errorf("replication_factor was %d and is now %d: %s", was.ReplicationFactor, now.ReplicationFactor, advice)
+// direct lets an index go where the configuration says. One that was on its way
+// there goes on; else its new owners are to be rebuilt from those of before.
+func (p *placements) direct(row *store.Index, records map[string]json.RawMessage) {
+	place, newest := p.of[row.ID], p.fleet.Newest()
+	if place.On != newest.Version() {
+		p.rows = append(p.rows, row)
 	}
-	groups := func(p *topology.Placement) map[string]int {
-		m := map[string]int{}
-		for _, n := range p.Nodes {
-			m[n.ID] = n.Group
+	if place.To == newest.Version() || place.To == 0 && place.On == newest.Version() {
+		return
+	}
+	place = place.toward(newest.Version())
+	p.of[row.ID] = place
+	p.batch.Values[placedKey(row.ID)] = mustJSON(place)
+	table := placeTable(p.fleet, place, row.Shards)
+	for n, node := range p.fleet.Nodes() {
+		name := rebuildPrefix + node.ID + "/" + row.ID
+		r, lacking := rebuildRecord{Since: time.Now().UTC()}, table.Joining(n)
+		if raw, ok := records[name]; ok && json.Unmarshal(raw, &r) == nil {
+			lacking = lacking.Or(topology.ShardSetOf(row.Shards, r.Shards...)).And(table.Held(n))
+		} else if lacking.Empty() {
+			continue
 		}
-		return m
-	}
-	before, after := groups(was), groups(now)
-	for _, n := range was.Nodes {
-		if g, ok := after[n.ID]; !ok {
-			return fmt.Errorf("node %s is missing: %s", n.ID, advice)
-		} else if g != n.Group {
-			return fmt.Errorf("node %s was in group %d and is now in group %d: %s", n.ID, n.Group, g, advice)
+		if r.Reason == "" {
+			r.Reason = "shards move there"
+		}
+		r.Shards, r.Generation = lacking.Slice(), r.Generation+1
+		if p.batch.Values[name] = mustJSON(r); lacking.Empty() {
+			p.batch.Values[name] = nil
 		}
 	}
-	for _, n := range now.Nodes {
-		if _, ok := before[n.ID]; !ok {
-			return fmt.Errorf("node %s is new: %s", n.ID, advice)
-		}
-	}
-	return nil
 }
 
 // readdressed is a placement with the addresses that its nodes have now.
@@ -182,6 +209,10 @@ func loadPlaced(ctx context.Context, st store.Store, state *store.State, known [
 			p.On = known[0].Version
 		}
 		for _, v := range append([]uint64{p.On}, p.Traces...) {
+			if row.Deleted && !slices.ContainsFunc(known, func(k topology.Placement) bool { return k.Version == v }) {
+				p = placed{On: known[len(known)-1].Version} // it is gone everywhere but for nodes that are away
+				break
+			}
 			if !slices.ContainsFunc(known, func(k topology.Placement) bool { return k.Version == v }) {
 				return nil, fmt.Errorf("index %s lies on placement %d, which the store does not have: restore a backup of the store", row.UID, v)
 			}
@@ -189,6 +220,15 @@ func loadPlaced(ctx context.Context, st store.Store, state *store.State, known [
 		of[row.ID] = p
 	}
 	return of, nil
+}
+
+// placeTable is the placement of an index that is placed.
+func placeTable(f *topology.Fleet, p placed, shards int) *topology.Table {
+	traces := make([]*topology.Snapshot, 0, len(p.Traces))
+	for _, v := range p.Traces {
+		traces = append(traces, f.Snapshot(v))
+	}
+	return f.Snapshot(p.On).Between(shards, f.Newest(), traces...)
 }
 
 // tableOf says on which nodes an index lies.
@@ -204,9 +244,66 @@ func (r *registry) tableLocked(id string, shards int) *topology.Table {
 	if !known {
 		return r.fleet.Newest().Table(shards)
 	}
-	traces := make([]*topology.Snapshot, 0, len(p.Traces))
-	for _, v := range p.Traces {
-		traces = append(traces, r.fleet.Snapshot(v))
+	return placeTable(r.fleet, p, shards)
+}
+
+// placeOf says where an index lies, as the store has it.
+func (r *registry) placeOf(id string) (placed, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, ok := r.places[id]
+	return p, ok
+}
+
+// setPlace publishes where an index lies: to readers first.
+func (r *registry) setPlace(id string, p placed) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	row := r.rows[id]
+	if row == nil {
+		return nil
 	}
-	return r.fleet.Snapshot(p.On).Between(shards, r.fleet.Newest(), traces...)
+	r.places[id] = p
+	table := r.tableLocked(id, row.Shards)
+	if old := *r.visible.Load(); old[row.UID] != nil && old[row.UID].row.ID == id {
+		v, err := newIndexView(*row, table)
+		if err != nil {
+			return err
+		}
+		next := maps.Clone(old)
+		next[row.UID] = v
+		r.visible.Store(&next)
+	}
+	for _, h := range r.sequenced {
+		if h.id == id {
+			h.table.Store(table)
+		}
+	}
+	return nil
+}
+
+// unsettled lists the indexes that are not where the configuration says, and there
+// alone.
+func (r *registry) unsettled() (ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, p := range r.places {
+		if row := r.rows[id]; row != nil && !row.Deleted && !p.settled(r.fleet.Newest().Version()) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// served reports whether an index is served from a node.
+func (r *registry) served(n topology.NodeIndex) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, row := range r.rows {
+		if !row.Deleted && r.tableLocked(id, row.Shards).Snapshot().Has(n) {
+			return true
+		}
+	}
+	return false
 }

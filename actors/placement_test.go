@@ -73,7 +73,11 @@ func TestThePlacementOfBeforeVersionsIsTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return choosePlacements(t.Context(), &Options{Store: st, Nodes: nodes, ReplicationFactor: 1}, state)
+		p, err := choosePlacements(t.Context(), &Options{Store: st, Nodes: nodes, ReplicationFactor: 1}, state)
+		if err != nil {
+			return nil, err
+		}
+		return p, st.Commit(t.Context(), p.batch)
 	}
 	for _, address := range []string{"x", "z"} { // a node may move
 		p, err := choose(topology.Node{ID: "b", Address: "y", Group: 1}, topology.Node{ID: "a", Address: address})

@@ -27,8 +27,12 @@ const (
 // replaceAdvice says what helps a node that has lost data which nobody else has.
 const replaceAdvice = "other copies are not complete: give it back its data directory"
 
-// errTooOld says that a node must not be used.
-var errTooOld = errors.New("its version is too old")
+// Why a node must not be used.
+var (
+	errTooOld   = errors.New("its version is too old")
+	errReplaced = errors.New("it has left the configuration, and its address belongs to another node")
+	errReleased = errors.New(retiredReason)
+)
 
 // lostDataError says that a node came back empty, or with an older copy of its data.
 type lostDataError struct {
@@ -41,7 +45,7 @@ func (e *lostDataError) Error() string { return e.why }
 
 // probe asks the node, in a goroutine, whether it is alive, ours and usable.
 func (a *nodeActor) probe() {
-	if a.probing {
+	if a.probing || a.h.released.Load() {
 		return
 	}
 	a.probing = true
@@ -167,6 +171,9 @@ func (a *nodeActor) onReset(m *nodeReset) {
 
 // examine is the probe itself: alive, new enough, ours.
 func (c *Cluster) examine(ctx context.Context, h *nodeHandle) (*nodeVersion, string, error) {
+	if h.node.Address == "" {
+		return nil, "", errReplaced
+	}
 	if _, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/health", Idempotent: true}); err != nil {
 		return nil, "", err
 	}
@@ -247,9 +254,12 @@ func (c *Cluster) checkMarker(ctx context.Context, h *nodeHandle) (foreign strin
 		if m.ClusterID != c.store.ClusterID() {
 			return m.ClusterID, fmt.Errorf("it belongs to another Miroir (cluster %s, this one is %s)", m.ClusterID, c.store.ClusterID())
 		}
-		return "", c.remember(ctx, h)
+		return "", c.welcome(h, true)
 	case resp.Status != http.StatusNotFound:
 		return "", answerError(resp)
+	}
+	if h.released.Load() {
+		return "", errReleased
 	}
 	if c.claimed(ctx, h) {
 		newest, err := c.newestTask(ctx, h, "")
@@ -258,9 +268,7 @@ func (c *Cluster) checkMarker(ctx context.Context, h *nodeHandle) (foreign strin
 		}
 		return "", err
 	}
-	claiming, cancel := c.within(claimTimeout)
-	defer cancel()
-	return "", c.claim(claiming, h)
+	return "", c.welcome(h, false)
 }
 
 // claimTimeout bounds the wait for a node's first task, which makes its first
@@ -288,6 +296,90 @@ func (c *Cluster) claimed(ctx context.Context, h *nodeHandle) bool {
 	return found && r.Claimed
 }
 
+// welcome makes a node ours for good. One that the store does not know may have been
+// ours at a former time: what it has of then is stale and goes first.
+func (c *Cluster) welcome(h *nodeHandle, marked bool) error {
+	ctx, cancel := c.within(claimTimeout)
+	defer cancel()
+	if h.claimed.Load() || c.claimed(ctx, h) {
+		h.claimed.Store(true)
+		return nil
+	}
+	if err := c.purge(ctx, h, marked); err != nil {
+		return fmt.Errorf("remove what it has of a former time: %w", err)
+	}
+	if !marked {
+		if err := c.claim(ctx, h); err != nil {
+			return err
+		}
+	}
+	if err := c.commitNode(ctx, h); err != nil {
+		return err
+	}
+	h.claimed.Store(true)
+	return nil
+}
+
+// purge deletes indexes of ours from a node that is not in service: those that there
+// are and, where it bears our mark, those that there were.
+func (c *Cluster) purge(ctx context.Context, h *nodeHandle, marked bool) error {
+	for {
+		resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: "/indexes?limit=10000", Idempotent: true})
+		if err != nil {
+			return err
+		}
+		var page struct{ Results []struct{ UID string } }
+		if err := json.Unmarshal(resp.Body, &page); err != nil {
+			return fmt.Errorf("read its indexes: %w", err)
+		}
+		stale := 0
+		for _, x := range page.Results {
+			if _, known := c.registry.row(x.UID); !known && !(marked && strings.HasPrefix(x.UID, indexIDPrefix)) {
+				continue
+			}
+			stale++
+			c.log.WithFields(logrus.Fields{"node": h.node.ID, "index": x.UID}).Warn("a node that is new here has an index of a former time; it is removed")
+			resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodDelete, Path: "/indexes/" + x.UID})
+			if err != nil {
+				return err
+			}
+			if _, err := c.endOfTask(ctx, h, resp); err != nil {
+				return err
+			}
+		}
+		if stale == 0 {
+			break
+		}
+	}
+	newest, err := c.newestTask(ctx, h, "")
+	if err != nil {
+		return err
+	}
+	// No write has gone there yet, so that none of its tasks is one of ours.
+	h.base = max(h.base, newest)
+	h.sawTask(newest)
+	return nil
+}
+
+// endOfTask waits for the task that a node has answered with.
+func (c *Cluster) endOfTask(ctx context.Context, h *nodeHandle, resp *nodeclient.Response) (*nodeTask, error) {
+	uid, err := taskUID(resp)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		t, err := c.nodeTask(ctx, h, uid)
+		if err != nil || t.finished() {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for task %d: %w", uid, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // claim writes the marker and waits until the node has it.
 func (c *Cluster) claim(ctx context.Context, h *nodeHandle) error {
 	doc, err := json.Marshal([]marker{{ID: "cluster", ClusterID: c.store.ClusterID()}})
@@ -300,40 +392,13 @@ func (c *Cluster) claim(ctx context.Context, h *nodeHandle) error {
 	if err != nil {
 		return err
 	}
-	uid, err := taskUID(resp)
-	if err != nil {
-		return err
+	t, err := c.endOfTask(ctx, h, resp)
+	switch {
+	case err != nil:
+		return fmt.Errorf("write its marker: %w", err)
+	case t.Status != "succeeded":
+		return fmt.Errorf("write its marker: %s", t.Error)
 	}
-	for {
-		t, err := c.nodeTask(ctx, h, uid)
-		if err != nil {
-			return err
-		}
-		if t.finished() {
-			if t.Status != "succeeded" {
-				return fmt.Errorf("write its marker: %s", t.Error)
-			}
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("write its marker: %w", ctx.Err())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-	h.sawTask(uid)
-	return c.remember(ctx, h)
-}
-
-// remember records once that the node is ours.
-func (c *Cluster) remember(ctx context.Context, h *nodeHandle) error {
-	if h.claimed.Load() || c.claimed(ctx, h) {
-		h.claimed.Store(true)
-		return nil
-	}
-	if err := c.commitNode(ctx, h); err != nil {
-		return err
-	}
-	h.claimed.Store(true)
+	h.sawTask(t.UID)
 	return nil
 }

@@ -67,6 +67,7 @@ type sequencer struct {
 	busy        bool // a plan is being looked up or committed
 	queue       []*write
 	undo        []*entry
+	leftovers   []*removeLeftovers
 	state       indexState
 	overlay     overlay
 	stands      *actor.PID    // the swap, retraction or rebuild that it stands still for
@@ -129,6 +130,9 @@ func (a *sequencer) receive(ctx actor.Context) {
 		a.pump()
 	case *withdraw:
 		a.onWithdraw(m)
+	case *removeLeftovers:
+		a.leftovers = append(a.leftovers, m)
+		a.pump()
 	case *takeBack:
 		a.undo = append(a.undo, m.entry)
 		a.pump()
@@ -212,7 +216,7 @@ func (a *sequencer) abandon(current any) {
 	for _, e := range a.undo {
 		a.c.tell(a.c.root, &toSequencer{a.handle, &takeBack{e}})
 	}
-	a.undo = nil
+	a.undo, a.leftovers = nil, nil // leftovers are asked for again
 }
 
 // readStore loads what is durable of the index.
@@ -344,7 +348,7 @@ func (a *sequencer) forgetSettled() {
 // planOwn starts a plan of the sequencer's own making, if there is one to make.
 func (a *sequencer) planOwn() bool {
 	switch {
-	case len(a.undo) > 0:
+	case len(a.undo)+len(a.leftovers) > 0:
 		a.planUndo()
 	case a.trial != 0 && (len(a.queue) == 0 || !a.queue[0].urgent): // the try itself may be taken back
 		a.planEdit()
@@ -456,12 +460,16 @@ func (a *sequencer) plan(writes []*write, found map[string]uint64) {
 	a.commit(p)
 }
 
+// planUndo takes settings back, and orders leftovers to be removed.
 func (a *sequencer) planUndo() {
 	p := newSequencePlan(a, nil)
 	for _, e := range a.undo {
 		p.takeBack(e)
 	}
-	a.undo = nil
+	for _, m := range a.leftovers {
+		p.removeLeftovers(m)
+	}
+	a.undo, a.leftovers = nil, nil
 	a.commit(p)
 }
 

@@ -12,6 +12,26 @@ type Topology struct {
 	// Rebuilds are the copies that have to be made equal to healthy ones. They are not
 	// read until then.
 	Rebuilds []TopologyRebuild `json:"rebuilds"`
+	// Move is the change of the configuration that is under way; absent when every
+	// index is where the configuration says.
+	Move *TopologyMove `json:"move,omitempty"`
+}
+
+// TopologyMove is how far indexes have come on their way to where the configuration
+// says. Totals count what was to be done when Miroir started.
+type TopologyMove struct {
+	From      []uint64 `json:"from"` // versions that something still lies on
+	To        uint64   `json:"to"`
+	Indexes   Progress `json:"indexes"`   // served from there
+	Shards    Progress `json:"shards"`    // copies of shards that are brought there and were seen to be equal
+	Documents int64    `json:"documents"` // copied or compared so far by rebuilds that are under way
+	Leaving   []string `json:"leaving"`   // nodes that have left the configuration and are not released yet
+}
+
+// Progress is how much of something is done.
+type Progress struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
 }
 
 // TopologyRebuild is a node's copy of some shards of an index that is rebuilt.
@@ -46,6 +66,9 @@ type TopologyNode struct {
 	Shards int `json:"shards"`
 	// Behind counts the writes that the node has missed and not yet caught up.
 	Behind int `json:"behind"`
+	// Leaving says that the node has left the configuration, and serves until what it
+	// holds has moved.
+	Leaving bool `json:"leaving,omitempty"`
 }
 
 // ShardPlacement is one shard in GET /_miroir/shards.

@@ -34,10 +34,11 @@ func (p *Placement) Same(o *Placement) bool {
 // configured and of former ones that are still in use. Its numbering of the
 // nodes holds for all its snapshots.
 type Fleet struct {
-	nodes  []Node // by group, then id
-	byID   map[string]NodeIndex
-	snaps  map[uint64]*Snapshot
-	newest *Snapshot
+	nodes    []Node // by group, then id
+	byID     map[string]NodeIndex
+	versions []uint64
+	snaps    map[uint64]*Snapshot
+	newest   *Snapshot
 }
 
 // NewFleet puts placements together, the configured one last. A node that is in
@@ -77,6 +78,7 @@ func NewFleet(ps ...Placement) (*Fleet, error) {
 	for i := range ps {
 		f.newest = newSnapshot(f, &ps[i])
 		f.snaps[ps[i].Version] = f.newest
+		f.versions = append(f.versions, ps[i].Version)
 	}
 	return f, nil
 }
@@ -92,6 +94,14 @@ func (f *Fleet) Lookup(id string) (NodeIndex, bool) {
 
 // Newest is the placement that is configured.
 func (f *Fleet) Newest() *Snapshot { return f.newest }
+
+// Versions lists the placements, the configured one last.
+func (f *Fleet) Versions() []uint64 { return f.versions }
+
+// Was reports whether a node is in one of some placements.
+func (f *Fleet) Was(n NodeIndex, versions []uint64) bool {
+	return slices.ContainsFunc(versions, func(v uint64) bool { return f.snaps[v] != nil && f.snaps[v].Has(n) })
+}
 
 // Snapshot is the placement of a version, or nil.
 func (f *Fleet) Snapshot(version uint64) *Snapshot { return f.snaps[version] }

@@ -72,6 +72,15 @@ func TestStatusFitsATerminal(t *testing.T) {
 			Reason: "a write failed on it alone", Problem: "no healthy copy of shards 63 is reachable, and more that is too long for one line of a terminal"},
 	}}
 	golden(t, "status.txt", statusText(top, now))
+
+	top.Degraded, top.Groups[1].Nodes[1].Leaving = false, true
+	top.Move = &messages.TopologyMove{From: []uint64{2}, To: 3, Leaving: []string{"b1"}, Documents: 12345,
+		Indexes: messages.Progress{Done: 3, Total: 12}, Shards: messages.Progress{Done: 100, Total: 320}}
+	golden(t, "moving.txt", statusText(top, now))
+	top.Move = &messages.TopologyMove{Indexes: messages.Progress{Done: 1, Total: 1}}
+	if text := statusText(top, now); !strings.Contains(text, "removing what is left over [##############] 100 %") {
+		t.Error(text)
+	}
 }
 
 func TestTasksFitATerminal(t *testing.T) {

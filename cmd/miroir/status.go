@@ -15,8 +15,11 @@ func (p *program) statusCommand() *cobra.Command {
 	r := &remote{}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show groups and nodes of a running proxy",
-		Args:  cobra.NoArgs,
+		Short: "Show groups and nodes of a running proxy, and how far a change of the fleet has come",
+		Long: `Show groups and nodes of a running proxy, and how far a change of the fleet has come.
+
+The exit code is 0 when the proxy has answered, whatever it has said.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.prepare(cmd, r); err != nil {
 				return err
@@ -63,13 +66,17 @@ func statusText(top *messages.Topology, now time.Time) string {
 			}
 		}
 	}
+	moving := ""
+	if top.Move != nil {
+		moving = moveText(top.Move)
+	}
 	health := "healthy"
 	if top.Degraded {
 		health = "degraded"
 	}
-	return fmt.Sprintf("%s: %d of %s ready, %s, %s, %s in each group\n\n%s",
+	return fmt.Sprintf("%s: %d of %s ready, %s, %s, %s in each group\n%s\n%s",
 		health, ready, count(nodes, "node", "nodes"), count(len(top.Groups), "group", "groups"), count(top.Shards, "shard", "shards"),
-		count(top.ReplicationFactor, "copy", "copies"), t) + rebuildsText(top.Rebuilds)
+		count(top.ReplicationFactor, "copy", "copies"), moving, t) + rebuildsText(top.Rebuilds)
 }
 
 // rebuildsText lists the copies that are being rebuilt, with a bar each.
@@ -102,6 +109,22 @@ func bar(done, total int64) string {
 	done = min(done, total)
 	full := int(width * done / total)
 	return fmt.Sprintf("[%s%s] %3d %%", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*done/total)
+}
+
+// moveText shows how far a change of the fleet has come, and what is left.
+func moveText(m *messages.TopologyMove) string {
+	what := "moving"
+	if m.Shards.Done == m.Shards.Total && m.Indexes.Done == m.Indexes.Total {
+		what = "removing what is left over"
+	}
+	text := fmt.Sprintf("%s %s\n%d of %s of shards, %d of %s, %s under way\n",
+		what, bar(int64(m.Shards.Done+m.Indexes.Done), int64(m.Shards.Total+m.Indexes.Total)),
+		m.Shards.Done, count(m.Shards.Total, "copy", "copies"), m.Indexes.Done, count(m.Indexes.Total, "index", "indexes"),
+		count(int(m.Documents), "document", "documents"))
+	if len(m.Leaving) > 0 {
+		text += cut("leaving: "+strings.Join(m.Leaving, ", "), tableWidth) + "\n"
+	}
+	return text
 }
 
 func orDash(s string) string {
