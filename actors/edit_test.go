@@ -289,3 +289,25 @@ func TestCompactionIsATaskOfAllNodes(t *testing.T) {
 		t.Errorf("%d hits, degraded %q", len(p.Hits), a.Degraded)
 	}
 }
+
+// A write that has to wait for earlier ones is told at once that no group can take
+// it.
+func TestAWriteThatWaitsForNothingIsRefused(t *testing.T) {
+	f := newFleet(t, 1, 2, 1)
+	f.must(adding("films", numbered(10)))
+	for _, n := range f.nodes {
+		n.PauseTasks() // the deletion does not end, and only the nodes know what is left
+	}
+	f.accepted(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: json.RawMessage(`"id = 3"`)})
+	f.down(0)
+	f.down(1)
+	if a := f.write(adding("films", `[{"id":1}]`)); a.Err == nil || errorCode(mustJSON(a.Err)) != "miroir_no_quorum" {
+		t.Errorf("%v", a.Err)
+	}
+	f.up(0)
+	f.up(1)
+	for _, n := range f.nodes {
+		n.ResumeTasks()
+	}
+	f.idle()
+}

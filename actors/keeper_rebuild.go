@@ -158,10 +158,17 @@ func (k *taskKeeper) replaceable(n topology.NodeIndex, row *store.Index, shards 
 }
 
 // lacks reports whether a node will never apply an entry that was carried out.
+// Settings that are taken back may be refused because of others that were ordered
+// behind the first: then those are taken back too, by an entry of their own.
 func (oe *openEntry) lacks(n topology.NodeIndex) bool {
 	p := oe.parts[n]
-	return p != nil && oe.task == nil && oe.verdict == carriedOut && oe.e.row.Kind != kindDeleteIndex && !leavesContent(oe.e.row.Kind) &&
-		(p.state == store.DeliveryFailed || p.state == store.DeliveryDropped)
+	if p == nil || oe.task != nil || oe.verdict != carriedOut || oe.e.row.Kind == kindDeleteIndex || leavesContent(oe.e.row.Kind) {
+		return false
+	}
+	if p.state == store.DeliveryFailed && oe.e.p.Undo != 0 && !nodesFault(p.err) {
+		return false
+	}
+	return p.state == store.DeliveryFailed || p.state == store.DeliveryDropped
 }
 
 // mayHaveDone reports whether nobody knows if a node has applied an entry that has

@@ -351,6 +351,7 @@ func (a *sequencer) planOwn() bool {
 	case len(a.undo)+len(a.leftovers) > 0:
 		a.planUndo()
 	case a.trial != 0 && (len(a.queue) == 0 || !a.queue[0].urgent): // the try itself may be taken back
+		a.refuseHopeless()
 		a.planEdit()
 	default:
 		return false
@@ -389,6 +390,7 @@ func (a *sequencer) pump() {
 		}
 		if a.barrier > a.settledLSN && a.state.nextSeq > 1 || a.overlay.len() > maxOverlay {
 			if i == 0 {
+				a.refuseHopeless()
 				return // until settled
 			}
 			a.plan(a.take(i), nil)
@@ -408,6 +410,23 @@ func (a *sequencer) pump() {
 		return
 	}
 	a.lookup(writes, ids)
+}
+
+// refuseHopeless answers those of the writes that have to wait that no group can
+// take now: they would wait for nothing.
+func (a *sequencer) refuseHopeless() {
+	p := newSequencePlan(a, nil)
+	a.queue = slices.DeleteFunc(a.queue, func(w *write) bool {
+		if w.swap || w.fail != nil {
+			return false
+		}
+		lost := p.impossible(w)
+		if lost.Empty() {
+			return false
+		}
+		a.c.tell(w.coordinator, &unsequenced{noQuorumPossible(lost)})
+		return true
+	})
 }
 
 func (a *sequencer) take(n int) []*write {

@@ -81,7 +81,7 @@ func startMiroir(t *testing.T, s shape) *miroir {
 	if s.change != nil {
 		s.change(&o)
 	}
-	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Logger: log})
+	st, err := store.Open(t.Context(), store.Options{Ephemeral: true, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
