@@ -391,6 +391,7 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 	}
 	k.showSettings(oe, m.node)
 	k.persist(oe, m.node)
+	k.withoutSay(oe, m.node)
 	k.evaluate(oe)
 	if oe.task == nil && oe.e.p.Undo != 0 && oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
 		k.takenBack(oe, m.node)

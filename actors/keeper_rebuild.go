@@ -194,6 +194,23 @@ func (k *taskKeeper) rebuildInstead(oe *openEntry, n topology.NodeIndex, b *stor
 	return true
 }
 
+// withoutSay gives up the part of a node that has failed while its copy is being
+// rebuilt, which may lack the settings, or the index: that says nothing about the
+// write.
+func (k *taskKeeper) withoutSay(oe *openEntry, n topology.NodeIndex) {
+	kind := oe.e.row.Kind
+	if oe.parts[n].state != store.DeliveryFailed || kind == kindDeleteIndex || backsUp(kind) || k.c.rebuilds.get(rebuildKey{n, oe.e.row.IndexID}) == nil {
+		return
+	}
+	b := &store.Batch{}
+	if leavesContent(kind) {
+		k.leaveToRebuild(oe, n, b)
+	} else if !k.rebuildInstead(oe, n, b) {
+		return
+	}
+	k.c.store.CommitLazily(b)
+}
+
 // leaveToRebuild ends the part of a node whose copy is rebuilt.
 func (k *taskKeeper) leaveToRebuild(oe *openEntry, n topology.NodeIndex, b *store.Batch) {
 	p := oe.parts[n]

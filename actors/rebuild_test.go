@@ -215,3 +215,29 @@ func TestADeletedIndexIsNotRebuilt(t *testing.T) {
 	f.readAgain()
 	f.equal("others")
 }
+
+// What fails on a copy that is being rebuilt says nothing about the write: it may
+// lack the settings, or the index.
+func TestACopyThatIsRebuiltHasNoSay(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(settingsOf("films", `{"filterableAttributes":["n"]}`))
+	f.must(adding("films", `[{"id":1,"n":1},{"id":2,"n":9}]`))
+	f.idle()
+	f.down(0) // so that there is nothing to rebuild from yet
+	h, _ := f.c.registry.resolve("films")
+	f.c.needRebuild(1, h.id, h.table.Load().All(), "test")
+	f.c.registry.leave("films", h)
+	f.eventually("the record is open", func() bool { open, _ := f.c.rebuilds.list(); return len(open) == 1 })
+	f.nodes[1].Faults().AddTask(embedded.TaskFault{Type: "documentDeletion", Times: 1, Code: "invalid_document_filter"})
+	uid := f.accepted(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n >= 5"`)})
+	f.eventually("the deletion has failed there", func() bool { return f.nodes[1].Faults().Hits() > 0 })
+	time.Sleep(50 * time.Millisecond) // time for a verdict that must not come
+	f.up(0)
+	if task := f.ended(uid); task.Status != "succeeded" {
+		t.Errorf("task %s: %s", task.Status, task.Error)
+	}
+	f.idle()
+	if docs := f.equal("films"); len(docs) != 1 {
+		t.Errorf("%d documents are left", len(docs))
+	}
+}
