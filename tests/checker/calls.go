@@ -21,13 +21,14 @@ const (
 	kindCreate       = "create index"
 	kindDrop         = "delete index"
 	kindSwap         = "swap"
+	kindEdit         = "edit by function"
 )
 
 // taskTypes are the types of the tasks that calls become.
 var taskTypes = map[string]string{
 	kindAdd: "documentAdditionOrUpdate", kindUpdate: "documentAdditionOrUpdate", kindDelete: "documentDeletion",
 	kindDeleteBatch: "documentDeletion", kindDeleteFilter: "documentDeletion", kindClear: "documentDeletion",
-	kindSettings: "settingsUpdate", kindCreate: "indexCreation", kindDrop: "indexDeletion", kindSwap: "indexSwap",
+	kindSettings: "settingsUpdate", kindCreate: "indexCreation", kindDrop: "indexDeletion", kindSwap: "indexSwap", kindEdit: "documentEdition",
 }
 
 // Call is one write as a client sends it, and what it means to the model.
@@ -97,6 +98,8 @@ func (c *caller) next() *Call {
 	c.count++
 	call := &Call{Token: fmt.Sprintf("%s-%d", c.name, c.count), Index: indexes[c.r.IntN(len(indexes))]}
 	switch n := c.r.IntN(100); {
+	case n < 8 && c.plan.Edits:
+		c.edit(call)
 	case n < 34:
 		c.documents(call, kindAdd)
 	case n < 62:
@@ -137,6 +140,17 @@ func (c *caller) next() *Call {
 		call.Path += join + "customMetadata=" + url.QueryEscape(call.Token)
 	}
 	return call
+}
+
+// counting is a function that tells how often it was run.
+const counting = `if "c" in doc { doc.c += 1 } else { doc.c = 1 }`
+
+// edit makes an edit of the documents that a filter chooses.
+func (c *caller) edit(call *Call) {
+	call.Kind, call.Method, call.Path = kindEdit, "POST", "/documents/edit"
+	call.Filter = filter{field: "g", text: c.genre()}
+	body, _ := json.Marshal(map[string]string{"filter": call.Filter.String(), "function": counting}) // strings have JSON
+	call.Body = string(body)
 }
 
 // settings makes a settings update: some make filters impossible.
@@ -231,6 +245,8 @@ func (c *caller) document(token string, partial, flat bool) Document {
 	if c.r.IntN(4) == 0 {
 		d["o"] = json.RawMessage(fmt.Sprintf(`{"by":%s,"list":[1,{"x":null}]}`, text))
 	}
+	// A document without a vector fails its neighbours in a node's batch, so that even
+	// one node does not always end the same calls alike.
 	switch n := c.r.IntN(20); {
 	case !c.plan.Vectors:
 	case n < 10:

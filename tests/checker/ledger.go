@@ -15,7 +15,8 @@ type Ledger struct {
 	Lost                           int // acknowledged writes that are not there
 	Tasks                          int
 	Reads, ReadsFailed, Degraded   int
-	SwapWindow                     int           // reads that show what is behind a swap before the swap
+	OverSwap                       int           // reads that met a swap on their way
+	BirthOrder                     int           // failed for want of an index that has a smaller uid
 	Faults                         map[Fault]int // by kind, "miroir kill" for the proxy
 }
 
@@ -32,7 +33,8 @@ func (l *Ledger) Add(o Ledger) {
 	l.Reads += o.Reads
 	l.ReadsFailed += o.ReadsFailed
 	l.Degraded += o.Degraded
-	l.SwapWindow += o.SwapWindow
+	l.OverSwap += o.OverSwap
+	l.BirthOrder += o.BirthOrder
 	if l.Faults == nil {
 		l.Faults = map[Fault]int{}
 	}
@@ -43,9 +45,9 @@ func (l *Ledger) Add(o Ledger) {
 
 func (l Ledger) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seeds run: %d, with violations: %d\nwrites acknowledged: %d, lost: %d\nwrites unknown to their clients: %d, of which carried out: %d; refused: %d; tasks: %d\n",
-		l.Seeds, l.Failed, l.Acknowledged, l.Lost, l.Unknown, l.Became, l.Refused, l.Tasks)
-	fmt.Fprintf(&b, "reads of documents: %d, without an answer: %d, degraded: %d, too early by swap-window: %d\nfaults:", l.Reads, l.ReadsFailed, l.Degraded, l.SwapWindow)
+	fmt.Fprintf(&b, "seeds run: %d, with violations: %d\nwrites acknowledged: %d, lost: %d\nwrites unknown to their clients: %d, of which carried out: %d; refused: %d; tasks: %d, by birth-order: %d\n",
+		l.Seeds, l.Failed, l.Acknowledged, l.Lost, l.Unknown, l.Became, l.Refused, l.Tasks, l.BirthOrder)
+	fmt.Fprintf(&b, "reads of documents: %d, without an answer: %d, degraded: %d, by read-over-swap: %d\nfaults:", l.Reads, l.ReadsFailed, l.Degraded, l.OverSwap)
 	for _, k := range slices.Sorted(maps.Keys(l.Faults)) {
 		fmt.Fprintf(&b, " %s %d,", k, l.Faults[k])
 	}
@@ -56,7 +58,7 @@ func (r *run) ledger() Ledger {
 	h := r.history
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := Ledger{Seeds: 1, Lost: r.lost, Became: r.became, SwapWindow: r.swapWindow, Tasks: len(r.tasks), Faults: map[Fault]int{}}
+	l := Ledger{Seeds: 1, Lost: r.lost, Became: r.became, BirthOrder: r.birthOrder, OverSwap: r.overSwap, Tasks: len(r.tasks), Faults: map[Fault]int{}}
 	if len(r.found) > 0 {
 		l.Failed = 1
 	}

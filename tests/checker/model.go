@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -92,16 +93,22 @@ func (m Model) Apply(c *Call) {
 		maps.DeleteFunc(docs, func(_ string, d Document) bool { return c.Filter.matches(d) })
 	case kindClear:
 		clear(docs)
+	case kindEdit:
+		for id, d := range docs {
+			if c.Filter.matches(d) {
+				docs[id] = counted(d)
+			}
+		}
 	}
 }
 
-// Copy is a copy that later calls do not change.
-func (m Model) Copy() Model {
-	out := Model{}
-	for uid, docs := range m {
-		out[uid] = maps.Clone(docs)
-	}
-	return out
+// counted is a document after the function called counting.
+func counted(d Document) Document {
+	n := 0
+	_ = json.Unmarshal(d["c"], &n) // none, or a number of ours
+	next := maps.Clone(d)
+	next["c"] = json.RawMessage(strconv.Itoa(n + 1))
+	return next
 }
 
 // canonical gives JSON text with sorted members and the numbers as they are.

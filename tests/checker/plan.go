@@ -47,7 +47,9 @@ type Plan struct {
 	Documents                  int  // how many ids there are
 	Vectors                    bool // documents carry vectors
 	// Calm says that no client leaves early and that Miroir has its ordinary times.
-	Calm   bool
+	Calm bool
+	// Edits says that nodes know functions; embedded ones do not.
+	Edits  bool
 	Length time.Duration
 	Events []Event
 	// Wiped is the node that loses its data afterwards; empty for none. Later are

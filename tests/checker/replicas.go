@@ -134,8 +134,9 @@ func (r *run) placed(node string, docs listing, owners map[int][]string) {
 // the order of the tasks: an answer shows one of them, and none from before a task
 // that had succeeded when it was asked for.
 //
-// swapWindow counts answers that show what was written behind a swap before it.
-func readViolations(reads []*Read, all []carried) (out []string, swapWindow int) {
+// overSwap counts the reads that show what was written behind a swap that had not
+// ended when they were asked: they found their index before it and read it after.
+func readViolations(reads []*Read, all []carried) (out []string, overSwap int) {
 	type place struct{ index, id string }
 	type state struct {
 		from int64 // the task that made it
@@ -149,11 +150,6 @@ func readViolations(reads []*Read, all []carried) (out []string, swapWindow int)
 		return states[p]
 	}
 	var swaps []int64
-	// While a swap waits for earlier tasks, what is written behind it shows under the
-	// old name.
-	behindSwap := func(uid, floor int64) bool {
-		return slices.ContainsFunc(swaps, func(swap int64) bool { return floor < swap && swap < uid })
-	}
 	m := Model{}
 	for _, c := range all {
 		if c.task.Status != "succeeded" {
@@ -187,15 +183,17 @@ func readViolations(reads []*Read, all []carried) (out []string, swapWindow int)
 		was := func(s state) bool { return s.text == q.State }
 		switch {
 		case slices.ContainsFunc(list[oldest:], was):
-		case slices.ContainsFunc(at(place{other(q.Index), q.ID}), func(s state) bool { return was(s) && behindSwap(s.from, q.Floor) }):
-			swapWindow++
-		case slices.ContainsFunc(list, func(s state) bool { return s.text == q.State }):
+		case slices.ContainsFunc(swaps, func(swap int64) bool {
+			return swap > q.Floor && slices.ContainsFunc(at(place{other(q.Index), q.ID}), func(s state) bool { return was(s) && s.from > swap })
+		}):
+			overSwap++
+		case slices.ContainsFunc(list, was):
 			out = append(out, fmt.Sprintf("a read of document %s of %s at %v shows %q, which was over before task %d had succeeded", q.ID, q.Index, q.Sent, q.State, q.Floor))
 		default:
 			out = append(out, fmt.Sprintf("a read of document %s of %s at %v shows %q, which it never was", q.ID, q.Index, q.Sent, q.State))
 		}
 	}
-	return out, swapWindow
+	return out, overSwap
 }
 
 // idsOf lists the ids that calls write.

@@ -63,7 +63,8 @@ type run struct {
 	lost    int // acknowledged writes that are not there
 	became  int // unknown writes that were carried out
 
-	swapWindow int // reads that show the other index
+	birthOrder int // writes that failed for want of an index that has a smaller uid
+	overSwap   int // reads that found their index before a swap and read it after
 }
 
 // Run carries out a seed on a fleet of its own. Only what keeps it from being
@@ -72,6 +73,9 @@ func Run(t testing.TB, seed uint64, o Options) *Report {
 	t.Helper()
 	return RunPlan(t, NewPlan(seed, o.Faults), o)
 }
+
+// editing turns on edits by function.
+const editing = `{"editDocumentsByFunction":true}`
 
 // RunPlan is Run for a plan.
 func RunPlan(t testing.TB, p *Plan, o Options) *Report {
@@ -90,6 +94,9 @@ func RunPlan(t testing.TB, p *Plan, o Options) *Report {
 			return r.wires[n.ID].URL
 		},
 	})
+	if p.Edits = o.Real != ""; p.Edits {
+		r.fleet.Do(t, "PATCH", "/experimental-features", editing)
+	}
 	r.wires[Proxy] = fleet.NewWire(t, r.fleet.Proxy.URL)
 	r.history.began = time.Now()
 	var clients sync.WaitGroup
