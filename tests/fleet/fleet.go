@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ type Node struct {
 	Group  int
 	Dir    string // of its data
 	Faults API    // of a faulty node: where faults are planned
+	Left   bool   // it is not in the configuration any more
 }
 
 // Options say what Start builds.
@@ -64,6 +66,7 @@ type Proxy struct {
 	API
 	Metrics string // URL of the metrics listener
 	Dir     string // of the journal and the store
+	file    string // its configuration
 }
 
 // StartNode starts one node with an empty directory and waits until it answers.
@@ -158,20 +161,8 @@ func (f *Fleet) NewProxy(t testing.TB, dir string) *Proxy {
 	t.Helper()
 	o := f.opts
 	api, metrics := freeAddr(t), freeAddr(t)
-	var b strings.Builder
-	fmt.Fprintf(&b, "http_addr: %s\nmetrics_addr: %s\nreplication_factor: %d\nshards: %d\ndata_dir: %s\nlog: {requests: false}\n%snodes:\n",
-		api, metrics, o.Replicas, o.Shards, filepath.Join(dir, "miroir"), o.Lines)
-	for _, n := range f.Nodes {
-		address := n.URL
-		if o.Relay != nil {
-			address = o.Relay(n)
-		}
-		fmt.Fprintf(&b, "  - {id: %s, address: %q, group: %d}\n", n.ID, address, n.Group)
-	}
 	file := filepath.Join(t.TempDir(), "miroir.yaml")
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	f.configure(t, file, api, metrics, dir)
 	env := []string{"MIROIR_MASTER_KEY=" + o.MasterKey, "MIROIR_ADMIN_KEY=" + o.AdminKey}
 	if o.MasterKey == "" {
 		env = append(env, "MIROIR_ENV=development")
@@ -183,8 +174,53 @@ func (f *Fleet) NewProxy(t testing.TB, dir string) *Proxy {
 	}
 	return &Proxy{
 		Process: newProcess(t, "miroir", binary, []string{"serve", "--config", file}, env),
-		API:     API{URL: "http://" + api, Key: o.MasterKey}, Metrics: "http://" + metrics, Dir: dir,
+		API:     API{URL: "http://" + api, Key: o.MasterKey}, Metrics: "http://" + metrics, Dir: dir, file: file,
 	}
+}
+
+// configure writes the configuration of a Miroir.
+func (f *Fleet) configure(t testing.TB, file, api, metrics, dir string) {
+	t.Helper()
+	o := f.opts
+	var b strings.Builder
+	fmt.Fprintf(&b, "http_addr: %s\nmetrics_addr: %s\nreplication_factor: %d\nshards: %d\ndata_dir: %s\nlog: {requests: false}\n%snodes:\n",
+		api, metrics, o.Replicas, o.Shards, filepath.Join(dir, "miroir"), o.Lines)
+	for _, n := range f.Nodes {
+		if n.Left {
+			continue
+		}
+		address := n.URL
+		if o.Relay != nil {
+			address = o.Relay(n)
+		}
+		fmt.Fprintf(&b, "  - {id: %s, address: %q, group: %d}\n", n.ID, address, n.Group)
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Arrange writes another configuration: the ids of the nodes by group, such as
+// "a0 a1", and the number of copies. Nodes that are new are started. It holds once
+// Miroir is started again.
+func (f *Fleet) Arrange(t testing.TB, groups []string, copies int) {
+	t.Helper()
+	f.opts.Replicas = copies
+	for _, n := range f.Nodes {
+		n.Left = true
+	}
+	for g, ids := range groups {
+		for _, id := range strings.Fields(ids) {
+			i := slices.IndexFunc(f.Nodes, func(n *Node) bool { return n.ID == id })
+			if i < 0 {
+				n := StartNode(t, id, f.opts.Real)
+				n.Group = g
+				i, f.Nodes = len(f.Nodes), append(f.Nodes, n)
+			}
+			f.Nodes[i].Left = false
+		}
+	}
+	f.configure(t, f.file, strings.TrimPrefix(f.URL, "http://"), strings.TrimPrefix(f.Metrics, "http://"), f.Dir)
 }
 
 // Start runs the process, again after Kill, and waits until it is ready.
