@@ -157,7 +157,7 @@ func countOnce(e *entry, parts map[topology.NodeIndex]*part, member string) (int
 		total, complete := int64(0), true
 		for _, n := range members {
 			c, ok := partCount(parts[n], member)
-			if !ok && !e.table.Owned(n).Empty() {
+			if !ok && !e.table.Owned(n).Empty() || !storesOwned(e.table, n) {
 				complete = false
 				break
 			}
@@ -170,10 +170,14 @@ func countOnce(e *entry, parts map[topology.NodeIndex]*part, member string) (int
 	return 0, false
 }
 
+// storesOwned reports whether a node stores what it owns and nothing beside: while an
+// index moves some nodes have more, and what they count says nothing.
+func storesOwned(t *topology.Table, n topology.NodeIndex) bool { return t.Stored(n).Equal(t.Owned(n)) }
+
 // countFullCopy uses one node that holds every shard.
 func countFullCopy(e *entry, parts map[topology.NodeIndex]*part, members []topology.NodeIndex, member string) (int64, bool) {
 	for _, n := range members {
-		if e.table.Owned(n).Covers(e.need) {
+		if e.table.Owned(n).Covers(e.need) && storesOwned(e.table, n) {
 			if c, ok := partCount(parts[n], member); ok {
 				return c, true
 			}

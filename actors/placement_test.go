@@ -169,3 +169,40 @@ func TestAnIndexThatMovesIsReadFromItsOwners(t *testing.T) {
 		}
 	}
 }
+
+// Nodes that store more than they own count too much: another group is asked, or
+// the count stays unknown.
+func TestCountsAreNotTakenFromNodesThatStoreMore(t *testing.T) {
+	nodes := func(ids ...string) (out []topology.Node) {
+		for _, id := range ids {
+			out = append(out, topology.Node{ID: id, Address: id, Group: int(id[0] - 'a')})
+		}
+		return out
+	}
+	f := testFleet(t,
+		topology.Placement{Version: 1, ReplicationFactor: 1, Nodes: nodes("a0", "a1", "b0", "b1")},
+		topology.Placement{Version: 2, ReplicationFactor: 1, Nodes: nodes("a0", "a2", "b0", "b1")})
+	for name, c := range map[string]struct {
+		table *topology.Table
+		b     string // counts of group b; "-" for one that has not applied it
+		want  int64
+		known bool
+	}{
+		"before":                      {f.Snapshot(1).Table(16), "5 6", 10, true},
+		"while a0 gets shards of a1":  {f.Snapshot(1).Between(16, f.Snapshot(2)), "5 6", 11, true},
+		"and the other group is away": {f.Snapshot(1).Between(16, f.Snapshot(2)), "- -", 0, false},
+	} {
+		e := &entry{row: &store.Entry{Kind: kindClear}, table: c.table, need: c.table.All()}
+		parts := map[topology.NodeIndex]*part{}
+		for i, text := range strings.Fields("3 7 " + c.b) {
+			n, _ := f.Lookup([]string{"a0", "a1", "b0", "b1"}[i])
+			parts[n] = &part{state: store.DeliveryApplied, details: []json.RawMessage{json.RawMessage(`{"deletedDocuments":` + text + `}`)}}
+			if text == "-" {
+				parts[n] = &part{state: store.DeliveryPending}
+			}
+		}
+		if got, known := countOnce(e, parts, "deletedDocuments"); got != c.want || known != c.known {
+			t.Errorf("%s: %d, known %v", name, got, known)
+		}
+	}
+}
