@@ -25,11 +25,14 @@ type fleetShape struct {
 // fails, no write is lost, copies are equal afterwards and nothing is left over.
 func TestTheFleetChangesUnderLoad(t *testing.T) {
 	ways := map[string][]fleetShape{
-		"an empty node for another": {{[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a2", "b0 b1"}, 1}},
+		"nodes more and less, copies more and less, a node for another": {
+			{[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a1 a2", "b0 b1 b2"}, 1}, {[]string{"a0 a1", "b0 b1"}, 2}, {[]string{"a0 a3", "b0 b1"}, 1},
+		},
 	}
 	docs := 200
 	if os.Getenv("MIROIR_LONG") != "" {
 		docs = 2000
+		ways["an empty node for another"] = []fleetShape{{[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a2", "b0 b1"}, 1}}
 		ways["a copy more and back"] = []fleetShape{{[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a1", "b0 b1"}, 2}, {[]string{"a0 a1", "b0 b1"}, 1}}
 		ways["a node more in each group and back"] = []fleetShape{{[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a1 a2", "b0 b1 b2"}, 1}, {[]string{"a0 a1", "b0 b1"}, 1}}
 		ways["a group more and back"] = []fleetShape{{[]string{"a0 a1"}, 1}, {[]string{"a0 a1", "b0 b1"}, 1}, {[]string{"a0 a1"}, 1}}
