@@ -18,6 +18,7 @@ type rootActor struct {
 	c          *Cluster
 	ready      chan<- error
 	sequencers map[string]*actor.PID // by index id
+	stopping   bool
 }
 
 func (r *rootActor) Receive(ctx actor.Context) {
@@ -26,6 +27,8 @@ func (r *rootActor) Receive(ctx actor.Context) {
 		r.sequencers = map[string]*actor.PID{}
 		r.c.root = ctx.Self() // before the children run, who tell it things
 		r.ready <- r.spawnAll(ctx)
+	case *actor.Stopping:
+		r.stopping = true
 	case *toSequencer:
 		if pid := r.sequencer(ctx, m.handle); pid != nil {
 			r.c.tell(pid, m.msg)
@@ -75,6 +78,9 @@ func (r *rootActor) spawnAll(ctx actor.Context) error {
 func (r *rootActor) sequencer(ctx actor.Context, h *indexHandle) *actor.PID {
 	if pid := r.sequencers[h.id]; pid != nil {
 		return pid
+	}
+	if r.stopping {
+		return nil // nobody would stop it: the children of this moment have been told
 	}
 	c, q := r.c, &quarantine{}
 	pid := actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/index-"+h.id)

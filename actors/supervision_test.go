@@ -198,3 +198,21 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 		t.Error("a stopped cluster writes")
 	}
 }
+
+// A message that comes while the supervisor waits for its children starts no other
+// child, which nobody would stop.
+func TestNothingIsStartedWhileTheClusterStops(t *testing.T) {
+	for range 5 {
+		f := newFleet(t, 1, 1, 1)
+		f.must(adding("films", manyDocs(0, 2, "x")))
+		for range 20_000 { // which take the supervisor longer than us
+			f.c.tell(f.c.root, &toSequencerIfRunning{"none", &settled{}})
+		}
+		f.c.sys.Root.Poison(f.c.root)
+		for i := range 50 {
+			h := f.c.registry.reserve(fmt.Sprintf("late-%d", i), 1)
+			f.c.tell(f.c.root, &toSequencer{h, &settled{}})
+		}
+		f.stop()
+	}
+}
