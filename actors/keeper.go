@@ -587,6 +587,27 @@ func (k *taskKeeper) renaming() map[string]*entry {
 	return first
 }
 
+// handOn tells the lanes what has waited for a renaming of an index: the sequencer
+// that held it back may not run any more, nor start again when the index is being
+// deleted. Where it does run, it says the same once more.
+func (k *taskKeeper) handOn(indexID string) {
+	next := k.renaming()[indexID]
+	var waiting []*openEntry
+	for _, oe := range k.entries {
+		if oe.e.row.IndexID == indexID && (next == nil || !behind(oe.e, next)) {
+			waiting = append(waiting, oe)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *openEntry) int { return int(a.e.row.LSN - b.e.row.LSN) })
+	for _, oe := range waiting {
+		for n, p := range oe.parts {
+			if p.state == store.DeliveryPending {
+				k.c.tell(k.c.nodes[n].pid, &deliver{entry: oe.e})
+			}
+		}
+	}
+}
+
 // onRestoreLane hands a restarted node actor what its node still has to do.
 func (k *taskKeeper) onRestoreLane(m *restoreLane) {
 	if k.laneLost(m.node) {

@@ -269,6 +269,9 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 		k.finishEntry(oe)
 	}
 	for id, renamed := range touched {
+		if renamed {
+			k.handOn(id)
+		}
 		msg := &settled{k.settledUpTo(id, 0)}
 		if h, is := k.c.registry.handleByID(id); is && renamed {
 			k.c.tell(k.c.root, &toSequencer{h, msg}) // which has entries to hand on, even if it does not run yet

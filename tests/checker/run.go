@@ -329,7 +329,7 @@ func (r *run) missing() error {
 	}
 	var open struct{ Total int }
 	if err := json.Unmarshal(a.Body, &open); err != nil || open.Total > 0 {
-		return fmt.Errorf("%d tasks have not ended (%w): %s", open.Total, err, a.Body)
+		return fmt.Errorf("%d tasks have not ended (%v): %s", open.Total, err, a.Body) //nolint:errorlint // most often there is none
 	}
 	if a, err = r.ask(r.fleet.Proxy.URL, patience, "GET", "/_miroir/topology", "", ""); err != nil {
 		return err
