@@ -132,13 +132,24 @@ func (r *run) replay(t testing.TB, judge fleet.API, ordered []carried) (unlike [
 	return unlike
 }
 
+// answered asks until the answer is no 5xx: on a busy machine a node may be looked
+// at in vain for a moment.
+func answered(t testing.TB, s fleet.API, path, body string) (a *fleet.Answer) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if a = s.Do(t, "POST", path, body); a.Status < 500 && a.Degraded() == "" || time.Now().After(limit) {
+			return a
+		}
+	}
+}
+
 // listing is what an index holds.
 type listing map[string]string // canonical documents by id
 
 // listAll reads all documents of an index, with their vectors.
 func (r *run) listAll(t testing.TB, s fleet.API, index string) listing {
 	t.Helper()
-	a := s.Do(t, "POST", "/indexes/"+index+"/documents/fetch", `{"limit":1000,"retrieveVectors":true}`)
+	a := answered(t, s, "/indexes/"+index+"/documents/fetch", `{"limit":1000,"retrieveVectors":true}`)
 	if a.Status == http.StatusNotFound {
 		return nil
 	}
@@ -213,9 +224,7 @@ func (r *run) compareWith(t testing.TB, judge fleet.API) {
 		}
 		path = "/indexes/" + row.UID + "/search"
 		var mine, theirs struct{ TotalHits int }
-		r.fleet.Post(t, path, `{"page":1}`, &mine)
-		judge.Post(t, path, `{"page":1}`, &theirs)
-		if mine != theirs {
+		if json.Unmarshal(answered(t, r.fleet.API, path, `{"page":1}`).Body, &mine) != nil || json.Unmarshal(answered(t, judge, path, `{"page":1}`).Body, &theirs) != nil || mine != theirs {
 			r.violated("a search of %s finds %d documents, on one node %d", row.UID, mine.TotalHits, theirs.TotalHits)
 		}
 	}
