@@ -232,7 +232,7 @@ func (d *doorActor) receive(ctx actor.Context) {
 		})
 	case *messages.AddDocuments, *messages.DeleteDocuments, *messages.DeleteDocumentsByFilter, *messages.ClearDocuments,
 		*messages.CreateIndex, *messages.UpdateIndex, *messages.DeleteIndex, *messages.SwapIndexes, *messages.UpdateSettings,
-		*messages.CancelTasks, *messages.DeleteTasks, *messages.MakeBackup:
+		*messages.EditDocuments, *messages.CompactIndex, *messages.CancelTasks, *messages.DeleteTasks, *messages.MakeBackup:
 		d.c.startWrite(m, func(a *messages.TaskAccepted) {
 			if sender != nil {
 				d.c.tell(sender, a)
