@@ -59,6 +59,8 @@ func newEditScript(text string) (*editScript, *api.Error) {
 					return nil, api.Errorf(api.CodeNotSupported, "Miroir cannot run a function of the name `%s`: give it another one.", name)
 				}
 			}
+		case token == "eval": // of a text made while it runs, which could name what is ours
+			return nil, api.NewError(api.CodeNotSupported, "Miroir cannot run a function that calls `eval`: write out what it shall do.")
 		case token == "return" && from < 0:
 			returns = true
 		case token == "{":

@@ -38,11 +38,13 @@ func TestAScriptThatReturnsIsWrappedInAClosureWithoutItsFunctions(t *testing.T) 
 }
 
 func TestAScriptMayNotTouchWhatIsOurs(t *testing.T) {
-	for _, text := range []string{`doc._miroir_shard = 1`, `doc.remove("_miroir_seq")`, `fn exit() {}`, `fn remove(x) { x }`, `private fn keys() { [] }`} {
+	for _, text := range []string{`doc._miroir_shard = 1`, `doc.remove("_miroir_seq")`, `fn exit() {}`, `fn remove(x) { x }`, `private fn keys() { [] }`,
+		`doc.a = eval("_mir" + "oir_s")`, "doc.a = `${eval (doc.text)}`", `fn f(x) { eval(x) } f(doc.text)`} {
 		if _, err := newEditScript(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}
 	}
+	rhaiScript(t, `doc.evaluation = "eval(1)" // eval`)
 	if s := rhaiScript(t, "doc.a = 1 /* open /* twice"); !strings.HasSuffix(s.text, "*/*/") {
 		t.Errorf("the comment stays open: %q", s.text)
 	}
