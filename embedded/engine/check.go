@@ -50,6 +50,7 @@ func (c *Checker) Check(id string, doc []byte) (f Found) {
 		f.GeoErr = c.geoError(id, geo)
 	}
 	d := document{id: id}
+	c.vectors.asking = c.vectors.asking[:0]
 	if f.Vectors {
 		f.VectorsErr = c.vectorsError(&d, vectors)
 	}
