@@ -57,7 +57,7 @@ type checkedDocuments struct {
 	key string
 	bad []badDocument // in the order of the documents
 	// without lists, by embedder, the ids of documents without its vectors.
-	without map[string][]lackingDocument
+	without map[string][]*lackingDocument
 }
 
 type badDocument struct {
@@ -84,10 +84,11 @@ func (d *documentChecks) check(b *payload.Batch, update bool) *checkedDocuments 
 	if !b.Special() && len(d.given) == 0 {
 		return c
 	}
-	c.without = map[string][]lackingDocument{}
+	c.without = map[string][]*lackingDocument{}
 	checker := engine.NewChecker(d.demand, d.given...)
 	type seen struct{ document, geo, vectors bool }
 	later := make(map[string]seen, b.Len())
+	listed := map[string][]*lackingDocument{} // what is noted of a document that came later
 	for i := b.Len() - 1; i >= 0; i-- {
 		id := string(b.ID(i))
 		was := later[id]
@@ -102,20 +103,25 @@ func (d *documentChecks) check(b *payload.Batch, update bool) *checkedDocuments 
 			c.bad = append(c.bad, badDocument{i, id, f.VectorsErr})
 		}
 		if !was.vectors && (f.Vectors || !was.document) {
-			for name, list := range c.without {
-				if was.document { // only as a later one without the field
-					c.without[name] = slices.DeleteFunc(list, func(l lackingDocument) bool { return l.id == id })
-				}
+			for _, l := range listed[id] {
+				l.id = "" // as a later one without the field
 			}
+			delete(listed, id)
 			for _, name := range f.Lacking {
-				c.without[name] = append(c.without[name], lackingDocument{id, slices.Contains(f.Asking, name)})
+				l := &lackingDocument{id, slices.Contains(f.Asking, name)}
+				c.without[name] = append(c.without[name], l)
+				if update {
+					listed[id] = append(listed[id], l)
+				}
 			}
 		}
 		later[id] = seen{true, was.geo || f.Geo, was.vectors || f.Vectors}
 	}
 	slices.Reverse(c.bad)
-	for _, list := range c.without {
+	for name, list := range c.without {
+		list = slices.DeleteFunc(list, func(l *lackingDocument) bool { return l.id == "" })
 		slices.Reverse(list)
+		c.without[name] = list
 	}
 	return c
 }
