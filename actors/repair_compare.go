@@ -31,7 +31,14 @@ const (
 func (j *repairJob) prepare() error {
 	j.report(func(p *rebuildProgress) { p.State, p.Copied, p.Total = "waiting", 0, 0 })
 	ended, reply := make(chan laneCallEnd, 1), make(chan *watched, 1)
-	call := &laneCall{indexID: j.id(), run: j.shape, ended: ended}
+	newest := int64(-1)
+	call := &laneCall{indexID: j.id(), ended: ended, run: func(ctx context.Context, call *laneCall, send sender) error {
+		err := j.shape(ctx, call, send)
+		if err == nil {
+			newest, err = j.c.newestTask(ctx, j.c.nodes[j.target()], j.id())
+		}
+		return err
+	}}
 	j.watch(&watchIndex{call: call, node: j.target(), reply: reply})
 	at, err := await(j, reply, time.Minute)
 	if err != nil {
@@ -48,7 +55,31 @@ func (j *repairJob) prepare() error {
 		return err
 	}
 	j.tasks = end.tasks
-	return j.flush()
+	if err := j.flush(); err != nil {
+		return err
+	}
+	return j.finished(newest)
+}
+
+// finished waits until the target has ended a task, and with it all earlier ones of
+// the index: what an attempt before has sent must not come behind what this one sees.
+func (j *repairJob) finished(uid int64) error {
+	for round := 0; uid >= 0; round++ {
+		tasks, err := j.c.listTasks(j.c.nodes[j.target()], []int64{uid})
+		if err != nil {
+			return err
+		}
+		if len(tasks) == 0 || tasks[0].finished() {
+			return nil
+		}
+		if err := j.current(); err != nil {
+			return err
+		}
+		if err := j.pause(nodeWaits(round)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shape gives the target the index, its primary key and its settings.
