@@ -238,7 +238,13 @@ func (j *repairJob) converge() error {
 		if err := j.applied(at.lsn, applyWait); err != nil {
 			return err
 		}
+		if err := j.healthy(); err != nil { // a source may have failed alone meanwhile
+			return err
+		}
 		if err := j.compare(todo); err != nil {
+			return err
+		}
+		if err := j.stillOurs(); err != nil { // the next round may choose others
 			return err
 		}
 		todo = &dirtySet{}
@@ -278,6 +284,9 @@ func (j *repairJob) finish() error {
 	}
 	if err := j.applied(at.lsn, standstillLimit/2); err != nil {
 		return err
+	}
+	if pk := j.index.pk.Load(); pk != nil {
+		j.pk = *pk // the first documents may have come since the last round
 	}
 	todo := &dirtySet{}
 	todo.merge(j.dirty)
