@@ -52,12 +52,15 @@ func (k *taskKeeper) trimJournal() {
 	c.log.WithFields(logrus.Fields{"node": c.nodes[most].node.ID, "entries": len(b.Deliveries)}).
 		Warn("the journal is near its limit; what the node has missed is given up, and its copies will be rebuilt")
 	k.c.tell(c.nodes[most].pid, forgetting(b))
+	// In its place before the entries are done with: a store that cannot write keeps
+	// both, and in this order.
+	c.store.CommitLazily(b)
+	k.moved(most)
 	res := &journalTrimmed{err: errNodeRestarting}
 	c.spawn("trim journal", func() {
 		defer func() { c.tell(c.keeper, res) }()
-		res.err = c.store.Commit(c.ctx, b)
+		res.err = c.store.Commit(c.ctx, &store.Batch{})
 	}, nil)
-	k.moved(most)
 }
 
 func forgetting(b *store.Batch) *forgetEntries {
