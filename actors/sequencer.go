@@ -122,12 +122,7 @@ func (a *sequencer) receive(ctx actor.Context) {
 			a.onRestored(ctx.Self(), m)
 		}
 	case *write:
-		if m.urgent {
-			a.queue = slices.Insert(a.queue, 0, m)
-		} else {
-			a.queue = append(a.queue, m)
-		}
-		a.pump()
+		a.onWrite(m)
 	case *withdraw:
 		a.onWithdraw(m)
 	case *removeLeftovers:
@@ -162,6 +157,16 @@ func (a *sequencer) receive(ctx actor.Context) {
 	case *crash:
 		panic("asked to crash: " + m.why)
 	}
+}
+
+// onWrite takes a write into the queue: an urgent one before all that wait.
+func (a *sequencer) onWrite(m *write) {
+	if m.urgent {
+		a.queue = slices.Insert(a.queue, 0, m)
+	} else {
+		a.queue = append(a.queue, m)
+	}
+	a.pump()
 }
 
 // onWithdraw answers a write that waits that it was not taken. One that has been
