@@ -35,11 +35,14 @@ type Config struct {
 	Log               Log             `yaml:"log"`
 	TLS               TLS             `yaml:"tls"`
 	Limits            Limits          `yaml:"limits"`
+	TaskWebhookURL    string          `yaml:"task_webhook_url"` // hears of ended tasks; empty: none
 
 	// Keys come from flags, the environment or files that the environment names.
 	MasterKey string `yaml:"-"`
 	AdminKey  string `yaml:"-"`
 	NodeKey   string `yaml:"-"`
+	// TaskWebhookAuthorization is the Authorization header for TaskWebhookURL.
+	TaskWebhookAuthorization string `yaml:"-"`
 
 	where map[string]string // by dotted field name: where its value came from
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // secrets are refused in the file, under any spelling an operator may try.
-var secrets = map[string]string{"master_key": "MIROIR_MASTER_KEY", "admin_key": "MIROIR_ADMIN_KEY", "node_key": "MIROIR_NODE_KEY"}
+var secrets = map[string]string{"master_key": "MIROIR_MASTER_KEY", "admin_key": "MIROIR_ADMIN_KEY", "node_key": "MIROIR_NODE_KEY",
+	"task_webhook_authorization_header": "MIROIR_TASK_WEBHOOK_AUTHORIZATION_HEADER"}
 
 // readFile applies a file to c.
 func (c *Config) readFile(path string) error {

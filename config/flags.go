@@ -26,6 +26,7 @@ var flagFields = map[string]string{
 	"node-read-timeout": "limits.node_read_timeout", "node-write-timeout": "limits.node_write_timeout",
 	"node-probe-interval": "limits.node_probe_interval", "node-probe-timeout": "limits.node_probe_timeout",
 	"master-key": "master_key", "admin-key": "admin_key", "node-key": "node_key",
+	"task-webhook-url": "task_webhook_url", "task-webhook-authorization-header": "task_webhook_authorization_header",
 }
 
 // Flags declares every flag of c on fs; what c holds now is their default. The
@@ -50,6 +51,8 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.TLS.KeyPath, "ssl-key-path", c.TLS.KeyPath, "private key of the certificate in PEM")
 	fs.StringVar(&c.TLS.AuthPath, "ssl-auth-path", c.TLS.AuthPath, "authorities in PEM that sign client certificates")
 	fs.BoolVar(&c.TLS.RequireAuth, "ssl-require-auth", c.TLS.RequireAuth, "refuse clients without a certificate")
+	fs.StringVar(&c.TaskWebhookURL, "task-webhook-url", c.TaskWebhookURL, "URL that is told of every task that ends; GET /webhooks shows it")
+	fs.StringVar(&c.TaskWebhookAuthorization, "task-webhook-authorization-header", "", "Authorization header for --task-webhook-url")
 	c.limitFlags(fs)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/topology"
 )
 
@@ -39,6 +40,9 @@ func (c *Config) Validate(needNodes bool) error {
 	}
 	if c.DataDir == "" {
 		v.add("data_dir", "must name a directory")
+	}
+	if reason := api.BadURL(c.TaskWebhookURL); reason != "" && c.TaskWebhookURL != "" {
+		v.add("task_webhook_url", "must be a URL: %s", reason)
 	}
 	if needNodes && len(c.Nodes) == 0 {
 		v.add("nodes", "no nodes: list them in the configuration file or give --node http://host:7700 for each")

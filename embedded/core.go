@@ -54,7 +54,7 @@ type core struct {
 	stopping  bool
 	keys      map[string]*apiKey
 	features  map[string]bool
-	webhooks  map[string]*webhook // by uuid; replaced, never changed
+	webhooks  map[string]*api.Webhook // by uuid; replaced, never changed
 	chats     map[string]*chatSettings
 	network   network
 	stats     statsClock

@@ -63,7 +63,7 @@ type dumpedKey struct {
 }
 
 type dumpedWebhooks struct {
-	Webhooks map[string]*webhook `json:"webhooks"`
+	Webhooks map[string]*api.Webhook `json:"webhooks"`
 }
 
 // dump writes a dump and names it in the details of its task.
@@ -342,7 +342,7 @@ func (c *core) importInstance(files map[string][]byte) error {
 		}
 	}
 	c.webhooks = hooks.Webhooks
-	maps.DeleteFunc(c.webhooks, func(_ string, w *webhook) bool { return w == nil })
+	maps.DeleteFunc(c.webhooks, func(_ string, w *api.Webhook) bool { return w == nil })
 	for _, w := range c.webhooks {
 		if w.Headers == nil {
 			w.Headers = make(map[string]string)
@@ -380,7 +380,7 @@ func (c *core) importInstance(files map[string][]byte) error {
 	if err := remember(c, metaFeatures, &c.features, same[map[string]bool]); err != nil {
 		return err
 	}
-	if err := remember(c, metaWebhooks, &c.webhooks, same[map[string]*webhook]); err != nil {
+	if err := remember(c, metaWebhooks, &c.webhooks, same[map[string]*api.Webhook]); err != nil {
 		return err
 	}
 	if err := remember(c, metaNetwork, &c.network, same[network]); err != nil {

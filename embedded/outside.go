@@ -7,10 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
@@ -21,7 +18,7 @@ const waitingNews = 64
 
 // news is what a batch has to tell the webhooks that there were when it ended.
 type news struct {
-	hooks map[string]*webhook
+	hooks map[string]*api.Webhook
 	lines []byte
 }
 
@@ -110,45 +107,4 @@ func (c *core) tell(o outside) {
 			}
 		}
 	}
-}
-
-// badURL returns why a text is no absolute URL, in the words of the real server, or "".
-func badURL(text string) string {
-	scheme, rest, found := strings.Cut(text, ":")
-	if !found || !isScheme(scheme) {
-		return "relative URL without a base"
-	}
-	if s := strings.ToLower(scheme); s != "http" && s != "https" {
-		return ""
-	}
-	host, _, _ := strings.Cut(strings.TrimLeft(rest, `/\`), "/")
-	if i := strings.IndexAny(host, "?#"); i >= 0 {
-		host = host[:i]
-	}
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = host[i+1:]
-	}
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		if _, err := strconv.ParseUint(host[i+1:], 10, 16); err != nil && host[i+1:] != "" {
-			return "invalid port number"
-		}
-		host = host[:i]
-	}
-	if host == "" {
-		return "empty host"
-	}
-	if _, err := url.Parse("http://" + host); err != nil {
-		return "invalid international domain name"
-	}
-	return ""
-}
-
-func isScheme(s string) bool {
-	for i, r := range s {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", r)) {
-			return false
-		}
-	}
-	return s != ""
 }

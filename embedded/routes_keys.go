@@ -175,7 +175,7 @@ func (c *core) decodeKey(r *request) (*apiKey, *api.Error) {
 	err := r.object(
 		api.Field{Name: "description", Into: api.Maybe("invalid_api_key_description", &k.Description, api.Text)},
 		api.Field{Name: "name", Into: api.Maybe("invalid_api_key_name", &k.Name, api.Text)},
-		api.Field{Name: "uid", Into: api.Checked(api.Text, badUUID)("invalid_api_key_uid", &k.UID)},
+		api.Field{Name: "uid", Into: api.Checked(api.Text, api.BadUUID)("invalid_api_key_uid", &k.UID)},
 		api.Field{Name: "actions", Into: api.List(api.OneOf(keyActions()...))("invalid_api_key_actions", &k.Actions), Required: true,
 			MissingCode: "missing_api_key_actions"},
 		api.Field{Name: "indexes", Into: api.List(api.Checked(api.Text, badIndexPattern))("invalid_api_key_indexes", &k.Indexes),
@@ -196,19 +196,6 @@ func (c *core) decodeKey(r *request) (*apiKey, *api.Error) {
 		}
 	}
 	return k, nil
-}
-
-func badUUID(s string) string {
-	if i := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF-", r) }); i >= 0 {
-		return fmt.Sprintf("invalid character: found `%c` at %d", []rune(s[i:])[0], i)
-	}
-	if n := strings.Count(s, "-") + 1; n > 1 && n != 5 {
-		return fmt.Sprintf("invalid group count: expected 5, found %d", n)
-	}
-	if _, err := uuid.Parse(s); err != nil {
-		return fmt.Sprintf("invalid length: found %d", len(s))
-	}
-	return ""
 }
 
 func badIndexPattern(s string) string {

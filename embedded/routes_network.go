@@ -206,7 +206,7 @@ func (n remoteChange) apply(name string, old remote, known bool) (remote, *api.E
 		return old, api.NewError("invalid_network_url", "Field `.remotes."+name+".url` cannot be set to `null`")
 	}
 	if text, set := n.url.Get(); set {
-		if reason := badURL(text); reason != "" {
+		if reason := api.BadURL(text); reason != "" {
 			return old, api.NewError("invalid_network_url", "Invalid `.remotes."+name+".url` (`"+text+"`): "+reason)
 		}
 		old.URL = text

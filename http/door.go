@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/store"
 )
@@ -42,6 +43,15 @@ type Door interface {
 	BackUpStore(ctx context.Context, dir string) error
 	// NodesVersion is what GET /version reports.
 	NodesVersion() (pkgVersion, commitSha, commitDate string)
+}
+
+// Webhooks are those who hear about ended tasks. *webhooks.Hooks is one.
+type Webhooks interface {
+	// All gives every webhook by uuid, with that of the operator.
+	All() map[string]*api.Webhook
+	// Change puts what next gives in the place of a webhook; nil takes it away. next
+	// gets what is there, nil for nothing, and how many webhooks clients have defined.
+	Change(ctx context.Context, id string, next func(old *api.Webhook, defined int) (*api.Webhook, error)) (*api.Webhook, error)
 }
 
 // NodeSwitch stops and starts the nodes of a development fleet, so that losing

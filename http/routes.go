@@ -22,5 +22,6 @@ func (s *Server) routes() {
 	s.statsRoutes()
 	s.adminRoutes()
 	s.backupRoutes()
+	s.webhookRoutes()
 	s.unsupportedRoutes()
 }

@@ -33,6 +33,8 @@ type Options struct {
 	TLS *tls.Config
 	// Authorizer lets requests in; nil: every route is open.
 	Authorizer Authorizer
+	// Webhooks keeps the webhooks of clients; nil: they are refused.
+	Webhooks Webhooks
 	// Nodes adds the routes that stop and start nodes of a development fleet.
 	Nodes NodeSwitch
 

@@ -41,6 +41,9 @@ type taskView struct {
 	Metadata   *string         `json:"customMetadata,omitempty"`
 }
 
+// TaskJSON is a task as clients see it.
+func TaskJSON(t *store.Task) ([]byte, error) { return api.Marshal(viewTask(t)) }
+
 func viewTask(t *store.Task) taskView {
 	v := taskView{UID: t.UID, Status: t.Status, Type: t.Type, CanceledBy: t.CanceledBy, Details: t.Details,
 		Error: t.Error, EnqueuedAt: t.EnqueuedAt.UTC(), StartedAt: utc(t.StartedAt), FinishedAt: utc(t.FinishedAt),

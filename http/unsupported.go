@@ -9,7 +9,6 @@ func (s *Server) unsupportedRoutes() {
 		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 		index                      = "/indexes/:index"
 		keys                       = "Miroir does not manage API keys yet. Use the master key, and keep it on your servers."
-		webhooks                   = "Miroir does not call webhooks. Poll GET /tasks instead."
 		network                    = "Miroir is the network of its nodes: they are named in its own configuration, and shown by GET /_miroir/topology."
 		chats                      = "Miroir does not hold chats. Search with POST /indexes/{uid}/search and call the language model yourself."
 		rules                      = "Miroir does not apply dynamic search rules. Leave them out, or order documents with `sort` and `rankingRules`."
@@ -48,11 +47,6 @@ func (s *Server) unsupportedRoutes() {
 		{get, "/keys/:key", ActionKeysGet, keys},
 		{patch, "/keys/:key", ActionKeysUpdate, keys},
 		{del, "/keys/:key", ActionKeysDelete, keys},
-		{get, "/webhooks", ActionWebhooks, webhooks},
-		{post, "/webhooks", ActionWebhooks, webhooks},
-		{get, "/webhooks/:uuid", ActionWebhooks, webhooks},
-		{patch, "/webhooks/:uuid", ActionWebhooks, webhooks},
-		{del, "/webhooks/:uuid", ActionWebhooks, webhooks},
 	} {
 		answer := notSupported(r.text)
 		s.route(r.method, r.path, r.action, func(*call) error { return answer })

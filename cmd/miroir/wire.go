@@ -19,12 +19,14 @@ import (
 	"github.com/miroir-search/miroir/config"
 	miroirhttp "github.com/miroir-search/miroir/http"
 	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/webhooks"
 )
 
 // miroir is a running proxy: store, cluster and server.
 type miroir struct {
 	log     *logrus.Logger
 	store   store.Store
+	hooks   *webhooks.Hooks
 	cluster *actors.Cluster
 	server  *miroirhttp.Server
 }
@@ -59,15 +61,20 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	if m.store, err = store.Open(ctx, store.Options{Dir: dir, Ephemeral: o.ephemeral, Logger: log, Registerer: reg}); err != nil {
 		return nil, err
 	}
+	m.hooks, err = webhooks.Open(ctx, webhooks.Options{Store: m.store, Encode: miroirhttp.TaskJSON, URL: c.TaskWebhookURL,
+		Authorization: c.TaskWebhookAuthorization, Logger: log, Registerer: reg})
+	if err != nil {
+		return nil, err
+	}
 	m.cluster, err = actors.Start(ctx, actors.Options{Nodes: c.Nodes, ReplicationFactor: c.ReplicationFactor, Shards: c.Shards,
-		Store: m.store, NodeKey: c.NodeKey, Logger: log, Registerer: reg, UnavailableShards: c.UnavailableShards, MaxTasks: c.Limits.MaxTasks,
+		Store: m.hooks.Store(), NodeKey: c.NodeKey, Logger: log, Registerer: reg, UnavailableShards: c.UnavailableShards, MaxTasks: c.Limits.MaxTasks,
 		ReadTimeout: c.Limits.ReadDeadline, WriteTimeout: c.Limits.WriteDeadline, LegTimeout: c.Limits.NodeReadTimeout, WriteCallTimeout: c.Limits.NodeWriteTimeout,
 		JournalLimit:  int64(c.Limits.JournalSize),
 		ProbeInterval: c.Limits.NodeProbeInterval, ProbeTimeout: c.Limits.NodeProbeTimeout, DumpDir: dumps, SnapshotDir: snapshots})
 	if err != nil {
 		return nil, err
 	}
-	server := miroirhttp.New(serverOptions(c, log, reg, m.cluster, tlsConfig, o))
+	server := miroirhttp.New(m.serverOptions(c, reg, tlsConfig, o))
 	if err = server.Start(); err != nil {
 		return nil, err
 	}
@@ -75,12 +82,12 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	return m, nil
 }
 
-func serverOptions(c *config.Config, log *logrus.Logger, reg *prometheus.Registry, door miroirhttp.Door, tlsConfig *tls.Config, o fleetOptions) miroirhttp.Options {
+func (m *miroir) serverOptions(c *config.Config, reg *prometheus.Registry, tlsConfig *tls.Config, o fleetOptions) miroirhttp.Options {
 	l := c.Limits
 	return miroirhttp.Options{
-		Door: door, Addr: c.HTTPAddr, MetricsAddr: c.MetricsAddr, TLS: tlsConfig,
+		Door: m.cluster, Webhooks: m.hooks, Addr: c.HTTPAddr, MetricsAddr: c.MetricsAddr, TLS: tlsConfig,
 		Authorizer: miroirhttp.NewStaticKeys(c.MasterKey, c.AdminKey), Nodes: o.switches,
-		Logger: log, LogRequests: c.Log.Requests, Registry: reg,
+		Logger: m.log, LogRequests: c.Log.Requests, Registry: reg,
 		MaxBody: int64(l.PayloadSize), MaxBodies: int64(l.PayloadsInFlight), MaxConcurrent: l.MaxConcurrent, MaxWait: l.MaxWait,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
 		MaxHeaderBytes: int(l.MaxHeader),
@@ -114,6 +121,9 @@ func (m *miroir) stop(ctx context.Context) error {
 	}
 	if m.cluster != nil {
 		problems = append(problems, m.cluster.Stop(ctx))
+	}
+	if m.hooks != nil {
+		m.hooks.Close(ctx)
 	}
 	if m.store != nil {
 		problems = append(problems, m.store.Close())
