@@ -140,6 +140,7 @@ type Cluster struct {
 	repairer *actor.PID
 	door     *actor.PID
 	rebuilds *rebuilds
+	gone     goneIndexes
 	moves    *moves
 
 	ctx          context.Context //nolint:containedctx // ends when the cluster stops; requests carry their own
@@ -190,6 +191,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	if err := c.takePlaces(ctx, places); err != nil {
+		return nil, err
+	}
+	if err := c.restoreGone(ctx); err != nil {
 		return nil, err
 	}
 	for _, h := range c.nodes {

@@ -504,6 +504,7 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	case kindDeleteIndex:
 		b.ForgetIndexes = []string{row.IndexID}
 		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
+		k.c.gone.add(row.IndexID, time.Now().UTC(), b)
 		k.dropRecordsOf(row.IndexID)
 		k.forgetEntriesOf(row.IndexID, b)
 		k.c.registry.forget(row.IndexID)

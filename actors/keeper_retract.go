@@ -286,6 +286,7 @@ func (k *taskKeeper) unmake(r *retracting) {
 		for _, oe := range ot.entries {
 			if oe.e.row.Kind == kindCreateIndex {
 				k.c.registry.unmade(oe.e.row.IndexID)
+				k.dropRecordsOf(oe.e.row.IndexID)
 			}
 			if backsUp(oe.e.row.Kind) {
 				k.c.dropBackup(oe.e.row.Kind, oe.e.p.Backup)

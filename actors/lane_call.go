@@ -2,10 +2,7 @@ package actors
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/miroir-search/miroir/nodeclient"
@@ -145,6 +142,9 @@ func (c *Cluster) sendRebuild(h *nodeHandle, indexID string, req *nodeclient.Req
 		defer cancel()
 		if uid, asked := c.newestTask(asking, h, indexID); asked == nil && uid >= 0 {
 			h.accounted[indexID] = max(uid, h.accounted[indexID])
+			if last := h.lastTask.Load(); last >= 0 && uid > last+1 {
+				c.onGap(h, last+1, uid) // some other than this call
+			}
 			h.sawTask(uid)
 		}
 	}
@@ -158,13 +158,9 @@ func (c *Cluster) newestTask(ctx context.Context, h *nodeHandle, indexID string)
 	if indexID != "" {
 		path += "&indexUids=" + url.QueryEscape(indexID)
 	}
-	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: path, Idempotent: true})
-	if err != nil {
-		return 0, err
-	}
 	var page nodeTasks
-	if err := json.Unmarshal(resp.Body, &page); err != nil {
-		return 0, fmt.Errorf("read its tasks: %w", err)
+	if err := c.read(ctx, h, path, &page); err != nil {
+		return 0, err
 	}
 	if len(page.Results) == 0 {
 		return -1, nil

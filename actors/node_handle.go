@@ -25,6 +25,7 @@ type nodeHandle struct {
 	behind   atomic.Int64 // deliveries that wait for the node
 	probes   atomic.Int64 // failed probes since the start
 	claimed  atomic.Bool  // the store knows that the node is ours
+	unswept  atomic.Bool  // it may have indexes that are gone
 	released atomic.Bool  // it has left the configuration, and nothing is asked of it any more
 
 	// What follows is touched by the node actor only, and survives its restarts.

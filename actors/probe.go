@@ -113,6 +113,7 @@ func (a *nodeActor) onProbed(m *probed) {
 	}
 	if !a.health.state.up() {
 		a.startService()
+		a.h.unswept.Store(true)
 		if weaken.Replay {
 			a.forgetMissed()
 		}
@@ -122,6 +123,7 @@ func (a *nodeActor) onProbed(m *probed) {
 		a.c.log.WithFields(logrus.Fields{"node": a.h.node.ID, "state": a.health.state.String()}).Info("node is in service")
 	}
 	a.c.probedOnce(a.h)
+	a.c.sweep(a.h)
 	a.advance()
 	a.followSoon(0)
 	a.probeIn(a.c.opts.ProbeInterval)

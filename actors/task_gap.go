@@ -5,16 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"github.com/miroir-search/miroir/nodeclient"
 	"github.com/miroir-search/miroir/store"
 )
 
 // A node's tasks are all ours, one after the other. A gap in their uids means that
 // somebody else writes there, or that a call of ours arrived long after it was given
-// up: what those tasks touch is compared with other copies.
+// up: what those tasks touch is compared with other copies, and an index that is gone
+// is removed.
 
 // errTasksGoBack says that a node's tasks have begun anew.
 var errTasksGoBack = errors.New("its task numbers went back, so it has lost data")
@@ -40,6 +39,7 @@ const maxGap = 1000
 func (c *Cluster) onGap(h *nodeHandle, first, last int64) {
 	c.metrics.taskGaps.WithLabelValues(h.node.ID).Inc()
 	c.log.WithField("node", h.node.ID).Warnf("its tasks %d to %d are not ours: somebody else writes there, or a write arrived late", first, last)
+	h.unswept.Store(true)
 	c.spawn("gap", func() {
 		ctx, cancel := c.within(c.opts.WriteCallTimeout)
 		defer cancel()
@@ -62,10 +62,6 @@ func (c *Cluster) gapTouches(ctx context.Context, h *nodeHandle, first, last int
 	if count > maxGap {
 		return nil, fmt.Errorf("there are %d of them", count)
 	}
-	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: fmt.Sprintf("/tasks?from=%d&limit=%d", last, count), Idempotent: true})
-	if err != nil {
-		return nil, err
-	}
 	var page struct {
 		Results []struct {
 			UID      int64
@@ -73,8 +69,8 @@ func (c *Cluster) gapTouches(ctx context.Context, h *nodeHandle, first, last int
 			Details  json.RawMessage
 		}
 	}
-	if err := json.Unmarshal(resp.Body, &page); err != nil {
-		return nil, fmt.Errorf("read its tasks: %w", err)
+	if err := c.read(ctx, h, fmt.Sprintf("/tasks?from=%d&limit=%d", last, count), &page); err != nil {
+		return nil, err
 	}
 	var text strings.Builder
 	for _, t := range page.Results {
