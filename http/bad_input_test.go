@@ -46,6 +46,9 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"an unknown parameter of one document", "GET", docs + "/1?x=1", "", nil, 400, "bad_request", ""},
 		{"a bad limit of documents", "GET", docs + "?limit=x", "", nil, 400, "invalid_document_limit", "Invalid value in parameter `limit`: could not parse `x` as a positive integer"},
 		{"a search without a type", "POST", search, `{}`, nil, 415, "missing_content_type", "are: `application/json`"},
+		{"a search of two types", "POST", search, `{}`, []string{"Content-Type", "application/x-ndjson, application/json"}, 415, "invalid_content_type", "The Content-Type `application/x-ndjson, application/json` is invalid."},
+		{"documents of a type with a suffix", "POST", docs, `[]`, []string{"Content-Type", "application/vnd.api+json"}, 415, "invalid_content_type", "The Content-Type `application/vnd.api` is invalid."},
+		{"a batch of ids without a type and with an unknown parameter", "POST", docs + "/delete-batch?x=1", `[1]`, nil, 415, "missing_content_type", ""},
 		{"a search as text", "POST", search, `{}`, []string{"Content-Type", "text/plain"}, 415, "invalid_content_type", "The Content-Type `text/plain` is invalid."},
 		{"a search without a body", "POST", search, "", asJSON, 400, "missing_payload", "A json payload is missing."},
 		{"a search over the limit", "POST", search, strings.Repeat(" ", 2001), asJSON, 413, "payload_too_large", "JSON payload (2001 bytes) is larger than allowed (limit: 2000 bytes)."},
@@ -122,6 +125,24 @@ func TestUnknownRoutesAndMethodsHaveNoBody(t *testing.T) {
 	}
 	if r := send(t, s, http.MethodOptions, "/nope", ""); r.status != 404 {
 		t.Errorf("OPTIONS of an unknown route is %d", r.status)
+	}
+	for path, allow := range map[string]string{"/indexes/films/documents/delete": "POST", "/indexes/films/documents/fetch": "POST", "/indexes/films/documents": "GET, POST, PUT, DELETE",
+		"/indexes/films/documents/1": "GET, DELETE", "/tasks/cancel": "POST", "/logs/stream": "POST, DELETE", "/indexes/films/settings/faceting": "GET, PATCH, DELETE"} {
+		for _, method := range []string{"GET", "DELETE", "LOCK", "TRACE", "HEAD"} {
+			if strings.Contains(allow, method) {
+				continue
+			}
+			if r := send(t, s, method, path, ""); r.status != 405 || r.body != "" || r.header.Get("Allow") != allow {
+				t.Errorf("%s %s is %d %q, allowed %s", method, path, r.status, r.body, r.header.Get("Allow"))
+			}
+		}
+	}
+	for _, path := range []string{"/indexes/films/documents/1/2", "/indexes/films/a", "/tasks/1/2", "/webhooks/a/b", "/batches/1/2"} {
+		for _, method := range []string{"GET", "DELETE", "PUT", "LOCK"} {
+			if r := send(t, s, method, path, ""); r.status != 404 || r.body != "" {
+				t.Errorf("%s %s is %d %q", method, path, r.status, r.body)
+			}
+		}
 	}
 	for path, method := range map[string]string{"/health": "POST", "/indexes/films/search": "PUT", "/indexes/films/settings": "PUT", "/indexes/films/settings/synonyms": "PATCH", "/indexes": "OPTIONS"} {
 		if r := send(t, s, method, path, ""); r.status != 405 || r.body != "" || !strings.Contains(r.header.Get("Allow"), "GET") || strings.Contains(r.header.Get("Allow"), "OPTIONS") {

@@ -200,7 +200,7 @@ func mediaType(h http.Header) (essence, written string, ok bool) {
 	}
 	essence, _, err := mime.ParseMediaType(written)
 	if err != nil {
-		essence = written // no type at all; messages show it
+		return "", written, true
 	}
 	return essence, written, true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded/filter"
@@ -116,7 +117,11 @@ func addDocuments(c *call, update bool) error {
 
 // documentFormat finds the format of a payload: json, ndjson or csv.
 func documentFormat(h http.Header, delimiter byte) (string, error) {
-	essence, _, ok := mediaType(h)
+	essence, written, ok := mediaType(h)
+	if essence == "" {
+		essence = written
+	}
+	essence, _, _ = strings.Cut(essence, "+") // a server looks at the type without its suffix
 	switch {
 	case !ok:
 		return "", api.MissingContentType(api.DocumentContentTypes()...)
@@ -163,13 +168,13 @@ func clearDocuments(c *call) error {
 }
 
 func deleteBatch(c *call) error {
-	metadata, bad := api.ParseMetadata(c.query())
-	if bad != nil {
-		return bad
-	}
 	body, err := c.jsonBody()
 	if err != nil {
 		return err
+	}
+	metadata, bad := api.ParseMetadata(c.query())
+	if bad != nil {
+		return bad
 	}
 	ids, err := payload.ParseIDs(body)
 	if err != nil {

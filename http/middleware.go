@@ -32,6 +32,9 @@ type route struct {
 func (s *Server) handler(r *route) echo.HandlerFunc {
 	r.metrics = s.metrics.forRoute(r.method, r.path)
 	return func(ec echo.Context) error {
+		if manyParts(ec) {
+			return echo.ErrNotFound
+		}
 		c := &call{s: s, c: ec, route: r}
 		start := time.Now()
 		s.metrics.inFlight.Inc()
@@ -213,9 +216,6 @@ func (s *Server) unrouted(err error, ec echo.Context) {
 	c := &call{s: s, c: ec, route: s.noRoute}
 	start := time.Now()
 	s.begin(c)
-	if allow := c.header().Get("Allow"); allow != "" { // the router counts OPTIONS among them
-		c.header().Set("Allow", strings.TrimPrefix(allow, "OPTIONS, "))
-	}
 	status := http.StatusInternalServerError
 	var known *echo.HTTPError
 	if errors.As(err, &known) {

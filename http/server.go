@@ -9,6 +9,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,6 +107,7 @@ type Server struct {
 	compressor coding.Compressor
 	echo       *echo.Echo
 	noRoute    *route
+	methods    map[string][]string // by path, while routes are added
 	places     chan struct{}
 	bodies     budget
 	draining   atomic.Bool
@@ -129,6 +131,7 @@ func New(o Options) *Server {
 	s.metrics = newMetrics(s.opts.Registry, func() float64 { return float64(s.bodies.Load()) })
 	s.compressor.Min, s.compressor.Vary = s.opts.CompressFrom, varyBoth
 	s.places = make(chan struct{}, s.opts.MaxConcurrent)
+	s.methods = map[string][]string{}
 	s.echo = echo.New()
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.unrouted
@@ -143,8 +146,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	normalize(r)
-	if r.Method == http.MethodOptions {
-		r.Method = "NONE" // the router would answer OPTIONS itself; as any other method without a route it is 405 or 404
+	if r.Method != http.MethodHead && !slices.Contains(apiMethods, r.Method) {
+		r.Method = otherMethod
 	}
 	s.echo.ServeHTTP(w, r)
 }
