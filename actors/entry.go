@@ -48,6 +48,9 @@ type params struct {
 	Patch        json.RawMessage `json:"patch,omitempty"`
 	// Undo is the entry whose settings this one takes back.
 	Undo int64 `json:"undo,omitempty"`
+	// Refused says that the nodes did not carry the entry out. It is in the row once the
+	// task has ended: a task that failed may have entries that were carried out.
+	Refused bool `json:"refused,omitempty"`
 
 	Update       bool   `json:"update,omitempty"`
 	Format       string `json:"format,omitempty"`
@@ -96,6 +99,14 @@ type entry struct {
 	// unsent counts the nodes that have not been handed the entry yet, nor
 	// missed it: until then the documents stay in memory.
 	unsent atomic.Int32
+}
+
+// refusedRow is the row of an entry that the nodes did not carry out.
+func (e *entry) refusedRow() *store.Entry {
+	row, p := *e.row, e.p
+	p.Refused = true
+	row.Task, row.Params = nil, mustJSON(p)
+	return &row
 }
 
 // newEntry completes a stored row.

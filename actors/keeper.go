@@ -17,7 +17,6 @@ type (
 	// track tells of a committed task and its entries.
 	track struct {
 		task    *store.Task // nil for entries whose task has finished
-		failed  bool        // that task failed
 		entries []*entry
 		final   map[string]int64
 	}
@@ -317,7 +316,7 @@ func (k *taskKeeper) onTrack(m *track) {
 			ot.entries = append(ot.entries, oe)
 		} else {
 			oe.verdict = carriedOut
-			if m.failed && e.p.Undo == 0 {
+			if e.p.Refused {
 				oe.verdict = refusedByNodes
 			}
 			if k.restored { // else once the deliveries are known

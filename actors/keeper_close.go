@@ -66,6 +66,11 @@ func (k *taskKeeper) close(key string) {
 	if failure == nil {
 		batch.SwapTaskUIDs = uidSwaps(end)
 	}
+	for _, oe := range ot.entries {
+		if oe.verdict == refusedByNodes {
+			batch.Entries = append(batch.Entries, oe.e.refusedRow())
+		}
+	}
 	res := &closedTask{task: ot, end: end, err: errNodeRestarting}
 	c.spawn("finish task", func() {
 		defer func() { c.tell(c.keeper, res) }()

@@ -3,11 +3,9 @@ package actors
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/store"
 )
 
@@ -72,7 +70,7 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 		open[t.UID] = t
 		res.tracks = append(res.tracks, &track{task: t})
 	}
-	shards, failedUnseen := shardsByIndex(st.Indexes), forgottenFailed(st)
+	shards := shardsByIndex(st.Indexes)
 	for _, row := range st.Entries { // by LSN: entries must be told in this order
 		table := c.backupTable()
 		if !backsUp(row.Kind) {
@@ -82,15 +80,7 @@ func (c *Cluster) restoreTasks() *keeperRestored {
 		if err != nil {
 			return &keeperRestored{err: err}
 		}
-		t := &track{task: open[row.TaskUID], entries: []*entry{e}}
-		if t.task == nil {
-			ended, err := c.store.Task(ctx, row.TaskUID)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return &keeperRestored{err: fmt.Errorf("read task %d: %w", row.TaskUID, err)}
-			}
-			t.failed = ended != nil && ended.Status == api.Failed || ended == nil && failedUnseen(row.LSN)
-		}
-		res.tracks = append(res.tracks, t)
+		res.tracks = append(res.tracks, &track{task: open[row.TaskUID], entries: []*entry{e}})
 	}
 	return res
 }

@@ -308,20 +308,3 @@ func (c *Cluster) untilDone(what string, f func() error) {
 		}
 	}
 }
-
-// forgottenFailed tells, of the entries whose task is no more in the history, which
-// failed: no node has applied them, or they are taken back.
-func forgottenFailed(st *store.State) func(lsn int64) bool {
-	applied := map[int64]bool{}
-	for _, d := range st.Deliveries {
-		applied[d.LSN] = applied[d.LSN] || d.State == store.DeliveryApplied
-	}
-	var undone []int64
-	for _, e := range st.Entries {
-		var p params
-		if json.Unmarshal(e.Params, &p) == nil && p.Undo != 0 {
-			undone = append(undone, p.Undo)
-		}
-	}
-	return func(lsn int64) bool { return !applied[lsn] || slices.Contains(undone, lsn) }
-}
