@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,9 @@ import (
 // the cheapest ones: a server has better uses for its processor. It may be used
 // by many goroutines once its fields are set.
 type Compressor struct {
-	// Min is the size up to which bodies go out as they are; negative: all do.
+	// Min is the size up to which bodies are wrapped in the coding without being
+	// made smaller: a client that asks for a coding may rely on it, but there is
+	// little to gain. At most 64 KiB; negative: all bodies go out as they are.
 	Min int
 	// Vary is the header of answers that may depend on Accept-Encoding.
 	Vary  []string
@@ -28,14 +31,15 @@ type Compressor struct {
 // The codings in order of preference at equal weight.
 var codings = [...]struct {
 	name   []string
+	wrap   func(body []byte) []byte
 	create func(io.Writer) resettable
 }{
-	{[]string{"gzip"}, func(w io.Writer) resettable {
+	{[]string{"gzip"}, wrapGzip, func(w io.Writer) resettable {
 		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // the level is valid
 		return z
 	}},
-	{[]string{"br"}, func(w io.Writer) resettable { return brotli.NewWriterLevel(w, brotli.BestSpeed) }},
-	{[]string{"deflate"}, func(w io.Writer) resettable {
+	{[]string{"br"}, wrapBrotli, func(w io.Writer) resettable { return brotli.NewWriterLevel(w, brotli.BestSpeed) }},
+	{[]string{"deflate"}, wrapZlib, func(w io.Writer) resettable {
 		z, _ := zlib.NewWriterLevel(w, zlib.BestSpeed) // the level is valid
 		return z
 	}},
@@ -59,7 +63,7 @@ const largestPooled = 4 << 20
 // answer's headers. release must be called when the bytes are no longer used.
 func (z *Compressor) Encode(answer, request http.Header, body []byte) (encoded []byte, release func()) {
 	nothing := func() {}
-	if z.Min < 0 || len(body) <= z.Min {
+	if z.Min < 0 || len(body) == 0 {
 		return body, nothing
 	}
 	answer["Vary"] = z.Vary
@@ -70,6 +74,10 @@ func (z *Compressor) Encode(answer, request http.Header, body []byte) (encoded [
 	at := negotiate(strings.Join(accept, ","))
 	if at < 0 {
 		return body, nothing
+	}
+	if len(body) <= min(z.Min, math.MaxUint16) {
+		answer["Content-Encoding"] = codings[at].name
+		return codings[at].wrap(body), nothing
 	}
 	p, ok := z.pools[at].Get().(*packed)
 	if !ok {

@@ -55,7 +55,7 @@ type Options struct {
 	// is how long one waits for its place, 1 s when 0.
 	MaxConcurrent int
 	MaxWait       time.Duration
-	// CompressFrom is the size above which answers are compressed, 1 KiB when 0;
+	// CompressFrom is the size above which answers are made smaller, 1 KiB when 0;
 	// negative: never.
 	CompressFrom int
 

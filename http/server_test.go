@@ -41,7 +41,7 @@ func TestCORSAllowsEverything(t *testing.T) {
 	if r = send(t, s, "GET", "/health", ""); r.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("a request without origin got a CORS header")
 	}
-	if got := r.header.Values("Vary"); len(got) != 1 || !strings.HasPrefix(got[0], "Origin, ") {
+	if got := r.header.Values("Vary"); len(got) != 2 || !strings.HasPrefix(got[0], "Origin, ") || got[1] != "Accept-Encoding" {
 		t.Errorf("answers vary by %q", got)
 	}
 }
@@ -157,7 +157,10 @@ func TestAnswersAreCompressedAsTheClientLikes(t *testing.T) {
 	for _, tc := range []struct{ accept, body, want string }{
 		{"gzip", long, "gzip"}, {"br", long, "br"}, {"deflate", long, "deflate"}, {"gzip, deflate, br", long, "gzip"},
 		{"gzip;q=0.5, br;q=0.9", long, "br"}, {"gzip;q=0, *", long, "br"}, {"*", long, "gzip"}, {"identity", long, ""}, {"zstd", long, ""},
-		{"gzip;q=0", long, ""}, {"GZIP ; q=1.0", long, "gzip"}, {"gzip;q=x", long, ""}, {"gzip", `{"hits":[]}`, ""},
+		{"gzip;q=0", long, ""}, {"GZIP ; q=1.0", long, "gzip"}, {"gzip;q=x", long, ""},
+		// a client that asked for a coding may rely on it
+		{"gzip", `{"hits":[]}`, "gzip"}, {"br", `{"hits":[]}`, "br"}, {"deflate", `{"hits":[]}`, "deflate"}, {"identity", `{"hits":[]}`, ""},
+		{"gzip", long[:1024], "gzip"}, {"br", long[:1024], "br"}, {"deflate", long[:1025], "deflate"},
 	} {
 		for range 2 { // the second time with a used encoder
 			door.answer = func(context.Context, any) *messages.Answer { return &messages.Answer{Body: []byte(tc.body)} }
