@@ -77,15 +77,12 @@ func (c *core) appendShown(b []byte, d *document, s *shows) []byte {
 }
 
 // appendMembers prints the selected members without braces. Stored vectors are
-// left out; those of embedders come last when they are selected.
+// left out; those of embedders come last when they are selected, also when there
+// are none.
 func (c *core) appendMembers(b []byte, d *document, s *shows) []byte {
 	start := len(b)
 	b = c.appendParts(b, d, s, false)
-	vectors := len(d.vectors) > 0
-	for _, p := range d.parts {
-		vectors = vectors || c.fields.attrs[p.field].name == "_vectors"
-	}
-	if s.vectors && vectors {
+	if s.vectors {
 		if len(b) > start {
 			b = append(b, ',')
 		}
