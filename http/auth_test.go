@@ -37,7 +37,8 @@ func TestTokensAreChecked(t *testing.T) {
 		{"health needs nothing", "", "/health", 200, ""},
 		{"health ignores a wrong token", "Bearer x", "/health", 200, ""},
 		{"the root needs nothing", "", "/", 200, ""},
-		{"the version needs nothing", "", "/version", 200, ""},
+		{"the version needs a token", "", "/version", 401, "missing_authorization_header"},
+		{"the master key sees the version", "Bearer " + master, "/version", 200, ""},
 	}
 	check := func(t *testing.T, s *Server, tc row) {
 		t.Helper()

@@ -15,7 +15,7 @@ func (s *Server) instanceRoutes() {
 	s.free(http.MethodGet, "/health", ActionPublic, func(c *call) error {
 		return c.bytes(http.StatusOK, []byte(`{"status":"available"}`))
 	})
-	s.free(http.MethodGet, "/version", ActionPublic, getVersion)
+	s.free(http.MethodGet, "/version", ActionVersion, getVersion)
 	s.route(http.MethodGet, "/experimental-features", ActionExperimentalGet, getFeatures)
 	s.route(http.MethodPatch, "/experimental-features", ActionExperimentalSet, patchFeatures)
 }
