@@ -343,6 +343,9 @@ func (j *federatedJob) join(in []gathered) (outcome, error) {
 	if j.metadata {
 		spec.Metadata = j.describe()
 	}
+	if j.performance {
+		spec.Idle = []byte(`{"search":"0.00ns"}`)
+	}
 	return answered(merge.Federated(make([]byte, 0, size), &spec))
 }
 

@@ -18,7 +18,7 @@ func TestAFederatedSearchShowsItsPerformance(t *testing.T) {
 		f := newFleet(t, 1, 2, copies)
 		f.must(adding("films", `[{"id":1},{"id":2},{"id":3}]`))
 		f.must(adding("books", `[{"id":1},{"id":2},{"id":3}]`))
-		for _, queries := range []string{`{"indexUid":"films"}`, `{"indexUid":"films"},{"indexUid":"books"}`} {
+		for _, queries := range []string{``, `{"indexUid":"films"}`, `{"indexUid":"films"},{"indexUid":"books"}`} {
 			_, a := f.page(f.federated(`{"federation":{"showPerformanceDetails":true},"queries":[` + queries + `]}`))
 			if strings.Count(string(a.Body), `"performanceDetails":{"`) != 1 {
 				t.Errorf("asked for: %s", a.Body)

@@ -263,7 +263,7 @@ func TestTasksAndBatchesAreShown(t *testing.T) {
 		`"details":{"receivedDocuments":1,"indexedDocuments":1},"error":null,"duration":"PT1.500S","enqueuedAt":"2026-01-02T03:04:05.6Z",` +
 		`"startedAt":"2026-01-02T03:04:05.6Z","finishedAt":"2026-01-02T03:04:07.1Z"}`
 	const batch = `{"uid":3,"progress":null,"details":{"receivedDocuments":1,"indexedDocuments":1},"stats":{"totalNbTasks":1,"status":{"succeeded":1},` +
-		`"types":{"documentAdditionOrUpdate":1},"indexUids":{"films":1}},"duration":"PT1.500S","startedAt":"2026-01-02T03:04:05.6Z",` +
+		`"types":{"documentAdditionOrUpdate":1},"indexUids":{"films":1},"progressTrace":{"processing tasks":"1.5s"}},"duration":"PT1.500S","startedAt":"2026-01-02T03:04:05.6Z",` +
 		`"finishedAt":"2026-01-02T03:04:07.1Z","batchStrategy":"every task is a batch of its own"}`
 	for path, want := range map[string]string{
 		"/tasks/3": task,
@@ -291,7 +291,7 @@ func TestACanceledTaskBelongsToTheBatchOfItsCancelation(t *testing.T) {
 	s := start(t, door, nil)
 	for path, want := range map[string]string{
 		"/tasks/5":   `{"uid":5,"batchUid":6,"indexUid":"films","status":"canceled","type":"documentAdditionOrUpdate","canceledBy":6,`,
-		"/batches/6": `"details":{"matchedTasks":1,"canceledTasks":1,"originalFilter":"?uids=5","receivedDocuments":7,"indexedDocuments":0},"stats":{"totalNbTasks":2,"status":{"canceled":1,"succeeded":1},"types":{"documentAdditionOrUpdate":1,"taskCancelation":1},"indexUids":{"films":1}}`,
+		"/batches/6": `"details":{"matchedTasks":1,"canceledTasks":1,"originalFilter":"?uids=5","receivedDocuments":7,"indexedDocuments":0},"stats":{"totalNbTasks":2,"status":{"canceled":1,"succeeded":1},"types":{"documentAdditionOrUpdate":1,"taskCancelation":1},"indexUids":{"films":1},`,
 	} {
 		if r := send(t, s, "GET", path, ""); r.status != 200 || !strings.Contains(r.body, want) {
 			t.Errorf("%s is %d %s", path, r.status, r.body)

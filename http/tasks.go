@@ -270,6 +270,8 @@ type batchStats struct {
 	Status    map[string]int `json:"status"`
 	Types     map[string]int `json:"types"`
 	IndexUIDs map[string]int `json:"indexUids"`
+	// Trace is how long each step took, by name; nil before the end.
+	Trace map[string]string `json:"progressTrace,omitempty"`
 }
 
 func (s *batchStats) add(t *store.Task) {
@@ -287,6 +289,9 @@ func (c *call) viewBatch(t *store.Task) (batchView, error) {
 		Stats:    batchStats{Status: map[string]int{}, Types: map[string]int{}, IndexUIDs: map[string]int{}},
 		Strategy: "every task is a batch of its own"}
 	v.Stats.add(t)
+	if v.Duration != nil {
+		v.Stats.Trace = map[string]string{"processing tasks": time.Duration(*v.Duration).String()}
+	}
 	if len(t.Details) > 0 {
 		v.Details = batchDetails(t.Details)
 	}

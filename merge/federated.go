@@ -31,6 +31,8 @@ type FederatedSpec struct {
 	// RequestUID and Metadata (raw JSON) are written unless they are empty.
 	RequestUID string
 	Metadata   []byte
+	// Idle (raw JSON) are the performance details of a search that asked nobody.
+	Idle []byte
 }
 
 // FederatedPart is one index of a federated search.
@@ -345,7 +347,11 @@ func (m *merger) appendFederated(dst []byte, spec *FederatedSpec, hits []int32, 
 	if spec.SemanticHits {
 		out = appendInt(out, `,"semanticHitCount":`, semantic)
 	}
-	out = appendRaw(out, `,"performanceDetails":`, m.slowest())
+	performance := m.slowest()
+	if len(m.legs) == 0 {
+		performance = spec.Idle
+	}
+	out = appendRaw(out, `,"performanceDetails":`, performance)
 	return append(out, '}'), nil
 }
 
