@@ -147,6 +147,7 @@ type Cluster struct {
 	cancel       context.CancelFunc
 	background   sync.WaitGroup
 	incarnations atomic.Int64
+	featuresAt   atomic.Int64 // counts changes of experimental features
 	queries      atomic.Uint64
 
 	readProps, writeProps, swapProps *actor.Props
@@ -240,6 +241,7 @@ func newCluster(o Options, places *placements, figures *metrics) *Cluster {
 	if c.client == nil {
 		c.client = nodeclient.New(nodeclient.Options{Key: o.NodeKey})
 	}
+	c.featuresAt.Store(1)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for i, n := range c.fleet.Nodes() {
 		h := &nodeHandle{index: i, node: n, newest: map[string]int64{}, accounted: map[string]int64{}, base: -1, recorded: -1}

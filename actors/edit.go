@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
@@ -263,35 +262,4 @@ func parseSize(text string) (int64, error) {
 		return int64(n), nil
 	}
 	return 0, errNoSize
-}
-
-// featuresKey is where the experimental features that clients have turned on are
-// stored.
-const featuresKey = "features"
-
-// Features tells which experimental features are on.
-func (c *Cluster) Features(ctx context.Context) (map[string]bool, error) {
-	raw, err := c.store.Value(ctx, featuresKey)
-	on := map[string]bool{}
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return on, nil
-	case err != nil:
-		return nil, fmt.Errorf("read the features: %w", err)
-	}
-	if err := json.Unmarshal(raw, &on); err != nil {
-		return nil, fmt.Errorf("read the features: %w", err)
-	}
-	return on, nil
-}
-
-// SetFeatures turns experimental features on and off. Nodes are told when a feature
-// is used.
-func (c *Cluster) SetFeatures(ctx context.Context, on map[string]bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := c.store.Commit(ctx, &store.Batch{Values: map[string]json.RawMessage{featuresKey: mustJSON(on)}}); err != nil {
-		return storeUnavailable(err)
-	}
-	return nil
 }

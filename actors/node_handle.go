@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,11 @@ type nodeHandle struct {
 	probes   atomic.Int64 // failed probes since the start
 	claimed  atomic.Bool  // the store knows that the node is ours
 	unswept  atomic.Bool  // it may have indexes that are gone
-	released atomic.Bool  // it has left the configuration, and nothing is asked of it any more
+	// equipped is the change of experimental features that the node was told of.
+	equipping sync.Mutex
+	equipped  int64
+
+	released atomic.Bool // it has left the configuration, and nothing is asked of it any more
 
 	// What follows is touched by the node actor only, and survives its restarts.
 	restarts quarantine

@@ -191,6 +191,10 @@ func (c *Cluster) examine(ctx context.Context, h *nodeHandle) (*nodeVersion, str
 	foreign, err := c.checkMarker(ctx, h)
 	if err == nil && returning {
 		err = c.checkNotOlder(ctx, h)
+		h.unequip()
+	}
+	if err == nil {
+		err = c.equip(ctx, h)
 	}
 	return version, foreign, err
 }

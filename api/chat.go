@@ -1,7 +1,5 @@
 package api
 
-import "strings"
-
 // Chat is the setting of that name, which exists while the feature of chats is on.
 type Chat struct {
 	Description              string     `json:"description"`
@@ -108,19 +106,15 @@ func (p *SettingsPatch) checkFeatures(on func(feature string) bool) *Error {
 			{e.SearchFragments.IsSet(), multimodal, "setting `searchFragments`"},
 		} {
 			if c.used && !on(c.feature) {
-				return FeatureNotEnabled(c.action, strings.ReplaceAll(c.feature, "E", " e"), map[string]string{
-					composite: "https://github.com/orgs/meilisearch/discussions/816", multimodal: "https://github.com/orgs/meilisearch/discussions/846",
-				}[c.feature])
+				return FeatureOff(c.feature, c.action)
 			}
 		}
 	}
 	if p.Chat.IsSet() && !on("chatCompletions") {
-		return FeatureNotEnabled("setting `chat` in the index settings", "chat completions",
-			"https://github.com/orgs/meilisearch/discussions/835")
+		return FeatureOff("chatCompletions", "setting `chat` in the index settings")
 	}
 	if p.ForeignKeys.IsSet() && !on("foreignKeys") {
-		return FeatureNotEnabled("setting `foreignKeys` in the index settings", "foreign_keys",
-			"https://github.com/orgs/meilisearch/discussions/873")
+		return FeatureOff("foreignKeys", "setting `foreignKeys` in the index settings")
 	}
 	return nil
 }

@@ -8,32 +8,6 @@ import (
 	"github.com/miroir-search/miroir/api"
 )
 
-// feature is one experimental feature: its key in the API, its name in error texts, and where it is discussed.
-type feature struct{ key, name, link string }
-
-const discussions = "https://github.com/orgs/meilisearch/discussions/"
-
-// features are in the order GET shows them. Some gate nothing by themselves and have no name.
-func features() []feature {
-	return []feature{
-		{"metrics", "metrics", "https://github.com/meilisearch/product/discussions/625"},
-		{"logsRoute", "logs route", discussions + "721"},
-		{"editDocumentsByFunction", "edit documents by function", discussions + "762"},
-		{"containsFilter", "contains filter", discussions + "763"},
-		{"dynamicSearchRules", "dynamic search rules", discussions + "884"},
-		{"network", "network", discussions + "805"},
-		{"getTaskDocumentsRoute", "get task documents route", discussions + "808"},
-		{"taskQueueCompactionRoute", "task queue compaction route", discussions + "883"},
-		{"compositeEmbedders", "composite embedders", discussions + "816"},
-		{"chatCompletions", "chat completions", discussions + "835"},
-		{"multimodal", "multimodal", discussions + "846"},
-		{"foreignKeys", "foreign_keys", discussions + "873"},
-		{key: "disableDocumentsFetchQueue"},
-		{key: "legacySearch"},
-		{"renderRoute", "render_route", discussions + "888"},
-	}
-}
-
 func (c *core) feature(key string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -45,21 +19,16 @@ func (c *core) require(key, action string) *api.Error {
 	if c.feature(key) {
 		return nil
 	}
-	for _, f := range features() {
-		if f.key == key {
-			return api.FeatureNotEnabled(action, f.name, f.link)
-		}
-	}
-	return api.Internal("unknown feature " + key)
+	return api.FeatureOff(key, action)
 }
 
 func getFeatures(r *request) (*reply, *api.Error) {
 	raw := []byte{'{'}
-	for i, f := range features() {
+	for i, f := range api.Features() {
 		if i > 0 {
 			raw = append(raw, ',')
 		}
-		raw = fmt.Appendf(raw, "%q:%t", f.key, r.core.feature(f.key))
+		raw = fmt.Appendf(raw, "%q:%t", f.Key, r.core.feature(f.Key))
 	}
 	return &reply{status: http.StatusOK, raw: append(raw, '}')}, nil
 }
@@ -67,11 +36,11 @@ func getFeatures(r *request) (*reply, *api.Error) {
 func patchFeatures(r *request) (*reply, *api.Error) {
 	changes := make(map[string]*bool)
 	var fields []api.Field
-	for _, f := range features() {
-		fields = append(fields, api.Field{Name: f.key, Into: func(v api.Value, at api.At) *api.Error {
+	for _, f := range api.Features() {
+		fields = append(fields, api.Field{Name: f.Key, Into: func(v api.Value, at api.At) *api.Error {
 			var on *bool
 			err := api.Maybe("bad_request", &on, api.Bool)(v, at)
-			changes[f.key] = on
+			changes[f.Key] = on
 			return err
 		}})
 	}

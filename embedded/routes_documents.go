@@ -232,9 +232,8 @@ func editDocuments(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	if !r.core.feature("editDocumentsByFunction") {
-		return nil, api.FeatureNotEnabled("Using the documents edit route", "edit documents by function",
-			"https://github.com/orgs/meilisearch/discussions/762")
+	if err := r.core.require("editDocumentsByFunction", "Using the documents edit route"); err != nil {
+		return nil, err
 	}
 	return nil, api.NewError(api.CodeNotSupported, "an embedded node cannot run functions over documents")
 }

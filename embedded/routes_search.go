@@ -190,7 +190,7 @@ func (c *core) checkFilter(v *api.Value) *api.Error {
 		return err
 	}
 	if tree.UsesVectors() && !c.feature("multimodal") {
-		refused := api.FeatureNotEnabled("using a vector filter", "multimodal", "https://github.com/orgs/meilisearch/discussions/846")
+		refused := api.FeatureOff("multimodal", "using a vector filter")
 		tree.Uses(func(e *filter.Expr) bool {
 			if e.Kind != filter.VectorExists {
 				return false
@@ -203,8 +203,7 @@ func (c *core) checkFilter(v *api.Value) *api.Error {
 	if !tree.UsesContains() || c.feature("containsFilter") {
 		return nil
 	}
-	refused := api.FeatureNotEnabled("Using `CONTAINS` in a filter", "contains filter",
-		"https://github.com/orgs/meilisearch/discussions/763")
+	refused := api.FeatureOff("containsFilter", "Using `CONTAINS` in a filter")
 	tree.Uses(func(e *filter.Expr) bool {
 		if e.Kind != filter.Compare || e.Op != filter.Contains {
 			return false

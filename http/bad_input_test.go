@@ -1,9 +1,13 @@
 package http
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/messages"
 )
 
 // Every bad input is answered with Meilisearch's code and status, and the door
@@ -87,7 +91,7 @@ func TestBadInputNeverReachesTheDoor(t *testing.T) {
 		{"an unknown size format", "GET", "/stats?sizeFormat=big", "", nil, 400, "invalid_stats_size_format", ""},
 		{"editing without a function", "POST", docs + "/edit", `{"filter":"a = 1"}`, asJSON, 400, "missing_document_edition_function", ""},
 		{"editing without its feature", "POST", docs + "/edit", `{"function":"doc.a = 1"}`, asJSON, 400, "feature_not_enabled", "Using the documents edit route requires enabling the `edit documents by function` experimental feature."},
-		{"turning on a feature", "PATCH", "/experimental-features", `{"metrics":true}`, asJSON, 501, "miroir_not_supported", "`metrics`"},
+		{"a feature that is a number", "PATCH", "/experimental-features", `{"metrics":1}`, asJSON, 400, "bad_request", ""},
 		{"an unknown feature", "PATCH", "/experimental-features", `{"magic":true}`, asJSON, 400, "bad_request", ""},
 		{"keys without a master key", "GET", "/keys", "", nil, 401, "missing_master_key", ""},
 		{"an empty idempotency key", "DELETE", docs, "", []string{"Idempotency-Key", ""}, 400, "bad_request", "must have 1 to 255 printable ASCII characters"},
@@ -151,20 +155,104 @@ func TestUnknownRoutesAndMethodsHaveNoBody(t *testing.T) {
 	}
 }
 
+// gatedCalls are calls of the routes that experimental features open, with the word
+// in the answer that says what is off.
+var gatedCalls = []struct{ call, body, feature, text string }{
+	{"GET /tasks/3/documents", "", "getTaskDocumentsRoute", "Getting the documents of an enqueued task requires enabling the `get task documents route`"},
+	{"POST /tasks/compact", "", "taskQueueCompactionRoute", "Using the /tasks/compact route requires enabling the `task queue compaction route`"},
+	{"GET /metrics", "", "metrics", "Getting metrics requires enabling the `metrics`"},
+	{"GET /network", "", "network", "Using the /network route requires enabling the `network`"},
+	{"PATCH /network", `{"self":"a"}`, "network", "Using the /network route requires enabling the `network`"},
+	{"POST /network/control", `{"origin":"a"}`, "network", "Using the /network/control route requires enabling the `network`"},
+	{"GET /chats", "", "chatCompletions", "listing the chats requires enabling the `chat completions`"},
+	{"GET /chats/w", "", "chatCompletions", "displaying a chat requires"},
+	{"DELETE /chats/w", "", "chatCompletions", "deleting a chat requires"},
+	{"GET /chats/w/settings", "", "chatCompletions", "using the /chats/settings route requires"},
+	{"PATCH /chats/w/settings", `{"source":"openAi"}`, "chatCompletions", "using the /chats/settings route requires"},
+	{"POST /chats/w/chat/completions", `{"model":"m","messages":[]}`, "chatCompletions", "using the /chats chat completions route requires"},
+	{"POST /dynamic-search-rules", `{}`, "dynamicSearchRules", "Calling the `POST /dynamic-search-rules` route requires enabling the `dynamic search rules`"},
+	{"DELETE /dynamic-search-rules/r", "", "dynamicSearchRules", "requires enabling the `dynamic search rules`"},
+	{"POST /render-template", `{"template":{},"input":{}}`, "renderRoute", "calling the /render-template route requires enabling the `render_route`"},
+	{"POST /logs/stream", `{"mode":"human"}`, "logsRoute", "Modifying logs through the `/logs/*` routes requires enabling the `logs route`"},
+	{"DELETE /logs/stream", "", "logsRoute", "requires enabling the `logs route`"},
+	{"POST /logs/stderr", `{}`, "logsRoute", "requires enabling the `logs route`"},
+	{"PATCH /indexes/films/settings", `{"chat":{}}`, "chatCompletions", "setting `chat` in the index settings requires"},
+	{"PATCH /indexes/films/settings", `{"embedders":{"e":{"source":"composite"}}}`, "compositeEmbedders", "as source requires enabling the `composite embedders`"},
+	{"PUT /indexes/films/settings/foreign-keys", `[]`, "foreignKeys", "setting `foreignKeys` in the index settings requires"},
+}
+
+func TestRoutesOfExperimentalFeatures(t *testing.T) {
+	const key = "master-master-master"
+	for _, q := range gatedCalls {
+		t.Run(q.call+" "+q.body, func(t *testing.T) {
+			door := newFakeDoor()
+			s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys(key, "") })
+			method, path, _ := strings.Cut(q.call, " ")
+			token := append([]string{"Authorization", "Bearer " + key}, asJSON...)
+			if r := send(t, s, method, path, q.body); r.status != 401 {
+				t.Errorf("without a token it is %d", r.status)
+			}
+			if r := send(t, s, method, path, q.body, token...); r.status != 400 || r.code(t) != "feature_not_enabled" || !strings.Contains(r.body, strings.ReplaceAll(q.text, `"`, `\"`)) {
+				t.Errorf("while it is off it is %d %s", r.status, r.body)
+			}
+			want := `"` + q.feature + `":true`
+			if r := send(t, s, "PATCH", "/experimental-features", "{"+want+"}", token...); r.status != 200 || !strings.Contains(r.body, want) {
+				t.Errorf("turning it on is %d %s", r.status, r.body)
+			}
+			if r := send(t, s, "GET", "/experimental-features", "", token...); strings.Count(r.body, ":true") != 1 || !strings.Contains(r.body, want) {
+				t.Errorf("then the features are %s", r.body)
+			}
+			r := send(t, s, method, path, q.body, token...)
+			switch {
+			case q.call == "GET /metrics":
+				if r.status != 200 || !strings.Contains(r.body, "miroir_http_requests_total") {
+					t.Errorf("the metrics are %d %.100s", r.status, r.body)
+				}
+			case q.feature == "getTaskDocumentsRoute":
+				if r.status != 404 || r.code(t) != "task_file_not_found" {
+					t.Errorf("the documents of a task that has ended are %d %s", r.status, r.body)
+				}
+			case r.status != 501 || r.code(t) != "miroir_not_supported":
+				t.Errorf("while it is on it is %d %s", r.status, r.body)
+			}
+			if door.called() != 0 {
+				t.Error("the door was called")
+			}
+		})
+	}
+}
+
+// A node has a feature off that clients have turned on, because Miroir does not offer
+// that part of it.
+func TestErrorsOfNodesAboutFeatures(t *testing.T) {
+	door := newFakeDoor()
+	off, err := api.Marshal(api.FeatureOff("multimodal", "passing `media` in a search query"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	door.answer = func(context.Context, any) *messages.Answer { return &messages.Answer{Status: 400, Body: off} }
+	s := start(t, door, nil)
+	ask := func() reply { return send(t, s, "POST", "/indexes/films/search", `{"media":{}}`, asJSON...) }
+	if r := ask(); r.status != 400 || r.body != string(off) {
+		t.Errorf("while it is off it is %d %s", r.status, r.body)
+	}
+	send(t, s, "PATCH", "/experimental-features", `{"multimodal":true}`, asJSON...)
+	if r := ask(); r.status != 501 || r.code(t) != "miroir_not_supported" || !strings.Contains(r.body, "passing `media` in a search query") {
+		t.Errorf("while it is on it is %d %s", r.status, r.body)
+	}
+}
+
 func TestEveryRouteThatIsNotServedSaysWhatToDo(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys("master-master-master", "") })
-	for _, r := range []string{"GET /tasks/3/documents", "POST /export",
-		"GET /metrics", "GET /network", "POST /network/control", "GET /keys", "POST /keys", "DELETE /keys/x", "GET /webhooks", "PATCH /webhooks/x", "GET /chats",
-		"POST /chats/w/chat/completions", "POST /dynamic-search-rules", "POST /render-template", "POST /logs/stream",
-		"POST /tasks/compact"} {
-		method, path, _ := strings.Cut(r, " ")
-		got := send(t, s, method, path, "", "Authorization", "Bearer master-master-master")
+	for _, q := range [][2]string{{"POST /export", `{"url":"http://other"}`}, {"GET /keys", ""}, {"POST /keys", "{}"}, {"DELETE /keys/x", ""}} {
+		method, path, _ := strings.Cut(q[0], " ")
+		got := send(t, s, method, path, q[1], append([]string{"Authorization", "Bearer master-master-master"}, asJSON...)...)
 		if got.status != 501 || got.code(t) != "miroir_not_supported" {
-			t.Errorf("%s is %d %s", r, got.status, got.body)
+			t.Errorf("%s is %d %s", q[0], got.status, got.body)
 		}
 		if got := send(t, s, method, path, ""); got.status != 401 {
-			t.Errorf("%s without a token is %d", r, got.status)
+			t.Errorf("%s without a token is %d", q[0], got.status)
 		}
 	}
 	if door.called() != 0 {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"hash"
@@ -121,6 +122,9 @@ func (c *call) ask(msg any) error {
 	c.took(a)
 	if a.Err != nil {
 		return a.Err
+	}
+	if a.Status == http.StatusBadRequest && bytes.Contains(a.Body, []byte("feature_not_enabled")) {
+		return answerError(a) // it may be said in other words
 	}
 	return c.bytes(statusOr(a.Status, http.StatusOK), a.Body)
 }

@@ -245,13 +245,8 @@ func editDocuments(c *call) error {
 	}); bad != nil {
 		return bad
 	}
-	on, err := c.s.opts.Door.Features(c.ctx())
-	if err != nil {
+	if err := c.require("editDocumentsByFunction", "Using the documents edit route"); err != nil {
 		return err
-	}
-	if !on["editDocumentsByFunction"] {
-		return api.FeatureNotEnabled("Using the documents edit route", "edit documents by function",
-			"https://github.com/orgs/meilisearch/discussions/762")
 	}
 	if m.IndexUID, err = c.indexUID(); err != nil {
 		return err

@@ -59,6 +59,7 @@ func notSupported(text string) *api.Error { return api.NewError(api.CodeNotSuppo
 // fail answers with an error.
 func (c *call) fail(err error) {
 	e, ours := asAPI(err)
+	e = c.notOffered(e)
 	if ours {
 		c.s.log.WithFields(logrus.Fields{"request_id": c.id, "route": c.route.path, "error": err.Error()}).Error("request failed")
 	}

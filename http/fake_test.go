@@ -153,7 +153,9 @@ func (d *fakeDoor) BackUpStore(_ context.Context, dir string) error {
 func (d *fakeDoor) NodesVersion() (string, string, string) { return "1.50.0", "abc", "2026-01-01" }
 
 func (d *fakeDoor) Features(context.Context) (map[string]bool, error) {
-	return maps.Clone(d.features), nil
+	on := map[string]bool{}
+	maps.Copy(on, d.features)
+	return on, nil
 }
 
 func (d *fakeDoor) SetFeatures(_ context.Context, on map[string]bool) error {

@@ -31,16 +31,6 @@ func getVersion(c *call) error {
 	}{sha, date, version})
 }
 
-// features are the experimental ones of Meilisearch v1.50, in its order.
-func features() []string {
-	return []string{"metrics", "logsRoute", "editDocumentsByFunction", "containsFilter", "dynamicSearchRules", "network",
-		"getTaskDocumentsRoute", "taskQueueCompactionRoute", "compositeEmbedders", "chatCompletions", "multimodal", "foreignKeys",
-		"disableDocumentsFetchQueue", "legacySearch", "renderRoute"}
-}
-
-// offered are the features that can be turned on.
-func offered(name string) bool { return name == "editDocumentsByFunction" }
-
 func getFeatures(c *call) error {
 	on, err := c.s.opts.Door.Features(c.ctx())
 	if err != nil {
@@ -51,27 +41,29 @@ func getFeatures(c *call) error {
 
 func (c *call) features(on map[string]bool) error {
 	out := []byte{'{'}
-	for i, name := range features() {
+	for i, f := range api.Features() {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(out, api.QuoteJSON(name)...), ':')
-		out = strconv.AppendBool(out, on[name])
+		out = append(append(out, api.QuoteJSON(f.Key)...), ':')
+		out = strconv.AppendBool(out, on[f.Key])
 	}
 	return c.bytes(http.StatusOK, append(out, '}'))
 }
 
-// patchFeatures changes the features that are named: all or none.
+// patchFeatures changes the features that are named: all or none. Every feature can be
+// turned on, so that clients find what they have set; what Miroir does not do although
+// it is on is refused where it is asked for.
 func patchFeatures(c *call) error {
 	v, err := c.jsonValue()
 	if err != nil {
 		return err
 	}
-	names := features()
-	wanted := make([]*bool, len(names))
-	fields := make([]api.Field, len(names))
-	for i, name := range names {
-		fields[i] = api.Field{Name: name, Into: api.Maybe("bad_request", &wanted[i], api.Bool)}
+	all := api.Features()
+	wanted := make([]*bool, len(all))
+	fields := make([]api.Field, len(all))
+	for i, f := range all {
+		fields[i] = api.Field{Name: f.Key, Into: api.Maybe("bad_request", &wanted[i], api.Bool)}
 	}
 	if bad := api.DecodeObject(v, api.At{}, "bad_request", fields); bad != nil {
 		return bad
@@ -84,13 +76,9 @@ func patchFeatures(c *call) error {
 	}
 	before := maps.Clone(on)
 	for i, want := range wanted {
-		if want == nil {
-			continue
+		if want != nil {
+			on[all[i].Key] = *want
 		}
-		if *want && !offered(names[i]) {
-			return notSupported("Miroir does not offer the experimental feature `" + names[i] + "`; leave it off.")
-		}
-		on[names[i]] = *want
 	}
 	if !maps.Equal(before, on) {
 		if err := c.s.opts.Door.SetFeatures(c.ctx(), on); err != nil {

@@ -223,6 +223,19 @@ func getTask(c *call) error {
 	return c.json(http.StatusOK, viewTask(t))
 }
 
+// getTaskDocuments is about what a task was sent, which is gone when it has ended.
+func getTaskDocuments(c *call) error {
+	t, err := c.taskInPath()
+	if err != nil {
+		return err
+	}
+	if t.Finished() || t.Type != api.DocumentAdditionOrUpdate {
+		return api.Errorf("task_file_not_found", "Task `%d` does not contain any documents. Only `documentAdditionOrUpdate` tasks with "+
+			"the statuses `enqueued` or `processing` contain documents", t.UID)
+	}
+	return notSupported("Miroir does not give back the documents of a task that has not ended. Wait for its end, and read them with GET /indexes/{uid}/documents.")
+}
+
 func cancelTasks(c *call) error {
 	sel, options, err := c.taskSelection("cancel")
 	if err != nil {
