@@ -26,20 +26,21 @@ func newDirtySet(shards int, set topology.ShardSet) *dirtySet {
 }
 
 // touch adds the ids that a step stages.
-func (d *dirtySet) touch(staged map[string]uint64) {
+func (d *dirtySet) touch(staged *numbering) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for id := range staged {
-		if d.all {
+	if staged == nil {
+		return
+	}
+	staged.each(func(i int) {
+		if d.all || !d.set.Has(topology.ShardOf(staged.docs.id(i), d.shards)) {
 			return
 		}
-		if d.set.Has(topology.ShardOf([]byte(id), d.shards)) {
-			d.ids[id] = struct{}{}
-			if len(d.ids) > maxDirty {
-				d.all, d.ids = true, nil
-			}
+		d.ids[staged.docs.key(i)] = struct{}{}
+		if len(d.ids) > maxDirty {
+			d.all, d.ids = true, nil
 		}
-	}
+	})
 }
 
 // touchAll says that any document may have changed.
@@ -60,7 +61,7 @@ func (d *dirtySet) touched() (ids []string, all bool) {
 }
 
 // write notes what an entry does to documents.
-func (d *dirtySet) write(kind string, staged map[string]uint64) {
+func (d *dirtySet) write(kind string, staged *numbering) {
 	switch kind {
 	case kindAddDocuments, kindDeleteByID:
 		d.touch(staged)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -56,8 +57,9 @@ type params struct {
 	Format       string `json:"format,omitempty"`
 	Delimiter    byte   `json:"delimiter,omitempty"`
 	SkipCreation bool   `json:"skipCreation,omitempty"`
-	// SeqBase is the insertion number of the first document when the numbers
-	// are consecutive; otherwise they are in the journal at the entry's Seqs.
+	// SeqBase is the first insertion number that was free before the entry: that of
+	// its first document when the numbers are consecutive; otherwise they are in the
+	// journal at the entry's Seqs.
 	SeqBase uint64 `json:"seqBase,omitempty"`
 
 	Filter json.RawMessage `json:"filter,omitempty"`
@@ -201,17 +203,25 @@ func (d *documents) id(i int) []byte {
 	return d.batch.ID(i)
 }
 
-// key is id as a string that may be kept. Of a batch whose documents are not in
-// memory the ids are all that is there, so they need not be copied.
+// lasting reports whether ids may be kept as they are: where the documents are not
+// in memory, or there are none, nothing else is kept with them.
+func (d *documents) lasting() bool { return d.batch == nil || d.batch.Spooled() }
+
+// key is id as a string that may be kept.
 func (d *documents) key(i int) string {
+	if d.lasting() {
+		return d.look(i)
+	}
+	return strings.Clone(d.look(i))
+}
+
+// look is id as a string to look at, which need not be copied.
+func (d *documents) look(i int) string {
 	if d.batch == nil {
 		return d.ids[i]
 	}
 	id := d.batch.ID(i)
-	if d.batch.Spooled() && len(id) > 0 {
-		return unsafe.String(&id[0], len(id)) //nolint:gosec // ids of a batch never change
-	}
-	return string(id)
+	return unsafe.String(unsafe.SliceData(id), len(id)) //nolint:gosec // ids of a batch never change
 }
 
 // newDocuments computes the shard of every document of a batch whose ids are

@@ -19,21 +19,40 @@ import (
 // lookupPart is how many ids one call asks a node for.
 const lookupPart = 20_000
 
+// wantedIDs are ids that nodes are to be asked for, by shard.
+type wantedIDs struct {
+	byShard [][]string
+	need    topology.ShardSet
+	seen    map[string]struct{}
+}
+
+func newWantedIDs(shards int) *wantedIDs {
+	return &wantedIDs{byShard: make([][]string, shards), need: topology.NewShardSet(shards), seen: map[string]struct{}{}}
+}
+
+func (ids *wantedIDs) empty() bool { return ids == nil || ids.need.Empty() }
+
+// add adds an id, which must stay as it is. Of one write all ids differ, so those of
+// large ones are not noted as seen: to ask twice for one does no harm.
+func (ids *wantedIDs) add(id string, shard int, large bool) {
+	if !large {
+		if _, again := ids.seen[id]; again {
+			return
+		}
+		ids.seen[id] = struct{}{}
+	}
+	if !payload.ValidID([]byte(id)) {
+		return // deletions may name anything; nodes are not asked for what cannot be
+	}
+	ids.byShard[shard] = append(ids.byShard[shard], id)
+	ids.need.Add(shard)
+}
+
 // lookupSeqs asks owners that are up to date for the insertion numbers of the
 // documents with the given ids; absent documents are absent from the result.
-func (c *Cluster) lookupSeqs(ctx context.Context, h *indexHandle, pk string, ids map[string]struct{}) (map[string]uint64, *api.Error) {
-	left := make([][]string, h.shards)
-	need := topology.NewShardSet(h.shards)
-	for id := range ids {
-		if !payload.ValidID([]byte(id)) {
-			continue // deletions may name anything; nodes are not asked for what cannot be
-		}
-		s := topology.ShardOf([]byte(id), h.shards)
-		left[s] = append(left[s], id)
-		need.Add(s)
-	}
-	found := make(map[string]uint64, len(ids)/2)
-	failed := map[topology.NodeIndex]bool{}
+func (c *Cluster) lookupSeqs(ctx context.Context, h *indexHandle, pk string, ids *wantedIDs) (map[string]uint64, *api.Error) {
+	need := ids.need
+	found, failed := map[string]uint64{}, map[topology.NodeIndex]bool{}
 	for !need.Empty() {
 		legs := c.lookupPlan(h, need, failed)
 		if len(legs) == 0 {
@@ -54,7 +73,7 @@ func (c *Cluster) lookupSeqs(ctx context.Context, h *indexHandle, pk string, ids
 						failed[leg.Node] = true
 					}
 				}()
-				err = c.lookupLeg(ctx, h, pk, leg, left, &mu, found)
+				err = c.lookupLeg(ctx, h, pk, leg, ids.byShard, &mu, found)
 				if err != nil {
 					c.log.WithError(err).WithField("node", c.nodes[leg.Node].node.ID).Warn("a look-up of ids failed; another copy is asked")
 					return
@@ -87,18 +106,22 @@ func (c *Cluster) lookupPlan(h *indexHandle, need topology.ShardSet, failed map[
 }
 
 func (c *Cluster) lookupLeg(ctx context.Context, h *indexHandle, pk string, leg topology.Leg, byShard [][]string, mu *sync.Mutex, found map[string]uint64) error {
-	var ids []string
+	var part []string
 	for s := range leg.Shards.All() {
-		ids = append(ids, byShard[s]...)
-	}
-	for len(ids) > 0 {
-		part := ids[:min(lookupPart, len(ids))]
-		ids = ids[len(part):]
-		if err := c.fetchSeqs(ctx, h, pk, leg.Node, part, mu, found); err != nil {
-			return err
+		for _, id := range byShard[s] {
+			if part = append(part, id); len(part) < lookupPart {
+				continue
+			}
+			if err := c.fetchSeqs(ctx, h, pk, leg.Node, part, mu, found); err != nil {
+				return err
+			}
+			part = part[:0]
 		}
 	}
-	return nil
+	if len(part) == 0 {
+		return nil
+	}
+	return c.fetchSeqs(ctx, h, pk, leg.Node, part, mu, found)
 }
 
 // fetchSeqs asks one node for one part of the ids.

@@ -4,8 +4,10 @@ package actors
 // settled yet, so that an id keeps its number although the nodes may not show
 // it. It is pure and belongs to one sequencer.
 type overlay struct {
-	known map[string]knownSeq
-	order []overlayWrite // by entry
+	known map[string]knownSeq // of small writes
+	order []overlayWrite      // by entry
+	large []largeWrite        // by entry: looked through from the last one
+	count int                 // ids of large
 	// emptySince is the entry of a clear that is not settled: an id that is not
 	// known does not exist.
 	emptySince int64
@@ -21,30 +23,59 @@ type overlayWrite struct {
 	ids []string
 }
 
-func (o *overlay) len() int { return len(o.known) }
+type largeWrite struct {
+	lsn int64
+	ids *numbering
+}
+
+// Large writes are kept as they are, which takes a third of the memory that the
+// map takes. They are few, because each id is looked for in all of them.
+const (
+	largeFrom  = 4096
+	largeMost  = 32
+	hugeFrom   = 50_000 // beyond largeMost; maxOverlay bounds those
+	noneIsThis = -1
+)
+
+func (o *overlay) len() int { return len(o.known) + o.count }
 
 // get returns the number of a document, 0 when it does not exist; known is
 // false when only the nodes can tell.
 func (o *overlay) get(id string) (seq uint64, known bool) {
-	if k, ok := o.known[id]; ok {
-		return k.seq, true
+	k, ok := o.known[id]
+	if !ok {
+		k.lsn = noneIsThis
 	}
-	return 0, o.emptySince != 0
+	if len(o.large) > 0 {
+		hash := hashID(id)
+		for i := len(o.large) - 1; i >= 0 && o.large[i].lsn > k.lsn; i-- {
+			if seq, known := o.large[i].ids.get(id, hash); known {
+				return seq, true
+			}
+		}
+	}
+	return k.seq, ok || o.emptySince != 0
 }
 
 // put records what an entry does to the ids.
-func (o *overlay) put(lsn int64, staged map[string]uint64) {
-	if len(staged) == 0 {
+func (o *overlay) put(lsn int64, n *numbering) {
+	if n == nil || n.distinct == 0 {
+		return
+	}
+	if n.docs.lasting() && (n.distinct >= hugeFrom || n.distinct >= largeFrom && len(o.large) < largeMost) {
+		o.large = append(o.large, largeWrite{lsn, n})
+		o.count += n.distinct
 		return
 	}
 	if o.known == nil {
-		o.known = make(map[string]knownSeq, len(staged))
+		o.known = make(map[string]knownSeq, n.distinct)
 	}
-	ids := make([]string, 0, len(staged))
-	for id, seq := range staged {
-		o.known[id] = knownSeq{seq, lsn}
+	ids := make([]string, 0, n.distinct)
+	n.each(func(i int) {
+		id := n.docs.key(i)
+		o.known[id] = knownSeq{n.of(i), lsn}
 		ids = append(ids, id)
-	}
+	})
 	o.order = append(o.order, overlayWrite{lsn, ids})
 }
 
@@ -62,6 +93,14 @@ func (o *overlay) settle(lsn int64) {
 			}
 		}
 		o.order = o.order[1:]
+	}
+	if len(o.order) == 0 {
+		o.known, o.order = nil, nil // they would keep the room that they had
+	}
+	for len(o.large) > 0 && o.large[0].lsn <= lsn {
+		o.count -= o.large[0].ids.distinct
+		o.large[0].ids = nil
+		o.large = o.large[1:]
 	}
 	if o.emptySince <= lsn {
 		o.emptySince = 0

@@ -158,41 +158,6 @@ func TestANodeIsBehindUntilItHasAppliedTheLastEntry(t *testing.T) {
 	}
 }
 
-func TestOverlay(t *testing.T) {
-	var o overlay
-	get := func(id string, seq uint64, known bool) {
-		t.Helper()
-		if s, k := o.get(id); s != seq || k != known {
-			t.Errorf("%s: %d %v, want %d %v", id, s, k, seq, known)
-		}
-	}
-	get("a", 0, false)
-	o.put(1, map[string]uint64{"a": 7, "b": 8})
-	o.put(2, map[string]uint64{"a": 0}) // deleted
-	o.put(2, nil)
-	get("a", 0, true)
-	get("b", 8, true)
-	o.settle(1)
-	get("a", 0, true)
-	get("b", 0, false)
-	o.settle(2)
-	get("a", 0, false)
-	o.put(3, map[string]uint64{"c": 9})
-	o.clear(4)
-	get("c", 0, true)
-	get("anything", 0, true)
-	o.put(5, map[string]uint64{"c": 10})
-	o.settle(3)
-	get("anything", 0, true)
-	o.settle(4)
-	get("anything", 0, false)
-	get("c", 10, true)
-	o.settle(9)
-	if o.len() != 0 || len(o.order) != 0 {
-		t.Errorf("left: %+v", o)
-	}
-}
-
 func TestALaneKeepsItsOrderAndItsDeliveries(t *testing.T) {
 	snap := testSnapshot(t, 1, 1, 1)
 	var l lane

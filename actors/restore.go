@@ -111,7 +111,7 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 	if err != nil {
 		return &restored{err: err}
 	}
-	res := &restored{tasks: map[int64]*store.Task{}, seqs: map[int64]map[string]uint64{}}
+	res := &restored{tasks: map[int64]*store.Task{}, seqs: map[int64]*numbering{}}
 	for _, row := range st.Indexes {
 		if row.ID == h.id {
 			res.index = row
@@ -147,7 +147,7 @@ func (c *Cluster) restoreIndex(ctx context.Context, h *indexHandle) *restored {
 
 // restoreSeqs reads from the journal which insertion numbers an entry gives to
 // ids; 0 for those that it deletes.
-func (c *Cluster) restoreSeqs(e *entry) (map[string]uint64, error) {
+func (c *Cluster) restoreSeqs(e *entry) (*numbering, error) {
 	if e.row.Kind != kindAddDocuments && e.row.Kind != kindDeleteByID {
 		return nil, nil
 	}
@@ -155,14 +155,7 @@ func (c *Cluster) restoreSeqs(e *entry) (map[string]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	seqs := make(map[string]uint64, d.len())
-	for i := range d.len() {
-		seqs[d.key(i)] = 0
-		if e.row.Kind == kindAddDocuments {
-			seqs[d.key(i)] = d.seq(i)
-		}
-	}
-	return seqs, nil
+	return newNumbering(newIDTable(d), e.p.SkipCreation), nil
 }
 
 // commitNode records that a node is ours, and its last task.

@@ -3,7 +3,6 @@ package actors
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/miroir-search/miroir/api"
@@ -24,9 +23,8 @@ type sequencePlan struct {
 	state    indexState
 	batch    *store.Batch
 	steps    []*planStep
-	staged   map[string]uint64 // over all steps since the last clear
-	cleared  bool
-	reserved bool // the index itself is made by this plan
+	staged   overlay // what the steps do, by their number
+	reserved bool    // the index itself is made by this plan
 	names    []func(r *registry, h *indexHandle)
 	moves    []uidMove // claimed
 }
@@ -37,7 +35,7 @@ type planStep struct {
 	tried   *editTried
 	task    *store.Task
 	entries []*entry
-	staged  map[string]uint64
+	staged  *numbering // of a write of documents or ids
 	patch   *api.SettingsPatch
 	final   map[string]int64 // counts for the details of a task without entries
 }
@@ -45,7 +43,7 @@ type planStep struct {
 func newSequencePlan(a *sequencer, found map[string]uint64) *sequencePlan {
 	p := &sequencePlan{
 		c: a.c, handle: a.handle, table: a.handle.table.Load(), view: a.c.views.load(), state: a.state,
-		batch: &store.Batch{Values: map[string]json.RawMessage{}}, staged: map[string]uint64{},
+		batch: &store.Batch{Values: map[string]json.RawMessage{}},
 	}
 	p.state.open = append([]openSettings(nil), a.state.open...)
 	p.known = func(id string) uint64 {
@@ -128,7 +126,7 @@ func (p *sequencePlan) build(s *planStep, w *write) *api.Error {
 	case kindDeleteByID:
 		return p.buildDelete(s, w)
 	case kindClear:
-		p.staged, p.cleared = map[string]uint64{}, true
+		p.staged.clear(p.number())
 		p.entry(s, kindClear, params{}, w, true)
 	case kindDeleteByFilter:
 		p.entry(s, kindDeleteByFilter, params{Filter: w.filter}, w, true)
@@ -197,42 +195,21 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 	if err := w.checked.refuse(w.uid, w.p.SkipCreation, func(id string) bool { return p.seqOf(id) != 0 }); err != nil {
 		return err
 	}
-	s.staged = make(map[string]uint64, n)
-	seqs, base, next := make([]uint64, n), p.state.nextSeq, p.state.nextSeq
-	consecutive := true
-	for i := range n {
-		id := w.docs.key(i)
-		seq, again := s.staged[id]
-		if !again {
-			seq = p.seqOf(id)
-		}
-		isNew := seq == 0
-		if isNew {
-			seq = next
-			next++
-		}
-		s.staged[id], seqs[i] = seq, seq
-		if isNew && w.p.SkipCreation {
-			s.staged[id] = 0 // it will not be made
-		}
-		consecutive = consecutive && seq == base+uint64(i) //nolint:gosec // positions are not negative
-	}
+	base := p.state.nextSeq
+	next := w.table.assign(base, p.seqOf)
+	s.staged = newNumbering(w.table, w.p.SkipCreation)
 	q := w.p
-	q.PrimaryKey, q.Shards = pk, w.need.Slice()
-	q.Final = map[string]int64{"indexedDocuments": int64(len(s.staged))}
-	w.docs.base, w.docs.seqs = base, nil
+	q.PrimaryKey, q.Shards, q.SeqBase = pk, w.need.Slice(), base
+	q.Final = map[string]int64{"indexedDocuments": int64(s.staged.distinct)}
 	var ref store.Ref
-	if consecutive {
-		q.SeqBase = base
-	} else {
-		w.docs.seqs = seqs
+	if seqs := w.docs.seqs; seqs != nil {
 		var err error
 		if ref, err = p.c.store.Journal().Append(encodeSeqs(seqs)); err != nil {
 			return storeUnavailable(err)
 		}
 	}
 	p.state.pk, p.state.nextSeq = pk, next
-	maps.Copy(p.staged, s.staged)
+	p.staged.put(p.number(), s.staged)
 	e := p.entry(s, kindAddDocuments, q, w, false)
 	e.row.Seqs = ref
 	e.docs.Store(w.docs)
@@ -242,14 +219,14 @@ func (p *sequencePlan) buildAdd(s *planStep, w *write) *api.Error {
 
 // seqOf is the insertion number of a document as of now in the plan.
 func (p *sequencePlan) seqOf(id string) uint64 {
-	if seq, ok := p.staged[id]; ok {
+	if seq, known := p.staged.get(id); known {
 		return seq
-	}
-	if p.cleared {
-		return 0
 	}
 	return p.known(id)
 }
+
+// number is that of the step that is being built.
+func (p *sequencePlan) number() int64 { return int64(len(p.steps)) + 1 }
 
 // keepSeq makes the next insertion number durable with the batch.
 func (p *sequencePlan) keepSeq() {
@@ -259,21 +236,14 @@ func (p *sequencePlan) keepSeq() {
 func seqKey(indexID string) string { return "seq/" + indexID }
 
 func (p *sequencePlan) buildDelete(s *planStep, w *write) *api.Error {
-	s.staged = map[string]uint64{}
+	s.staged = newNumbering(w.table, false)
 	existing := int64(0)
-	for i := range w.docs.len() {
-		id := w.docs.key(i)
-		if _, again := s.staged[id]; again {
-			continue
-		}
-		if p.seqOf(id) != 0 {
+	s.staged.each(func(i int) {
+		if p.seqOf(w.docs.look(i)) != 0 {
 			existing++
 		}
-		s.staged[id] = 0
-	}
-	for id := range s.staged {
-		p.staged[id] = 0
-	}
+	})
+	p.staged.put(p.number(), s.staged)
 	final := map[string]int64{"deletedDocuments": existing}
 	if w.docs.len() == 0 {
 		s.final = final

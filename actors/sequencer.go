@@ -22,7 +22,7 @@ type (
 		nextSeq     uint64
 		entries     []*entry
 		tasks       map[int64]*store.Task
-		seqs        map[int64]map[string]uint64 // by LSN: what unsettled entries do to ids
+		seqs        map[int64]*numbering // by LSN: what unsettled entries do to ids
 		err         error
 	}
 	// restoreDue starts reading the store.
@@ -31,7 +31,7 @@ type (
 	lookedUp struct {
 		incarnation int
 		writes      []*write
-		found       map[string]uint64
+		found       map[string]uint64 // by id
 		err         *api.Error
 	}
 	// committed is the end of a commit.
@@ -370,7 +370,7 @@ func (a *sequencer) pump() {
 		return
 	}
 	a.forgetSettled()
-	ids := map[string]struct{}{}
+	var ids *wantedIDs
 	count, filtered, documents := len(a.queue), false, 0
 	for i, w := range a.queue {
 		if w.swap {
@@ -406,11 +406,14 @@ func (a *sequencer) pump() {
 			break
 		}
 		if a.state.nextSeq > 1 {
-			a.unknownIDs(w.docs, ids)
+			if ids == nil {
+				ids = newWantedIDs(a.handle.shards)
+			}
+			a.unknownIDs(w.table, ids)
 		}
 	}
 	writes := a.take(count)
-	if len(ids) == 0 {
+	if ids.empty() {
 		a.plan(writes, nil)
 		return
 	}
@@ -441,17 +444,17 @@ func (a *sequencer) take(n int) []*write {
 }
 
 // unknownIDs adds the ids whose numbers only the nodes know.
-func (a *sequencer) unknownIDs(d *documents, ids map[string]struct{}) {
-	for i := range d.len() {
-		id := d.key(i)
+func (a *sequencer) unknownIDs(t *idTable, ids *wantedIDs) {
+	t.each(func(i int) {
+		id := t.docs.look(i)
 		if _, known := a.overlay.get(id); !known {
-			ids[id] = struct{}{}
+			ids.add(id, int(t.docs.shards[i]), t.distinct >= largeFrom)
 		}
-	}
+	})
 }
 
 // lookup asks the nodes for the insertion numbers of ids.
-func (a *sequencer) lookup(writes []*write, ids map[string]struct{}) {
+func (a *sequencer) lookup(writes []*write, ids *wantedIDs) {
 	a.busy = true
 	c, h, inc, pk, self := a.c, a.handle, a.incarnation, a.state.pk, a.handle.pid.Load()
 	res := &lookedUp{incarnation: inc, writes: writes, err: api.Internal("the lookup ended without a result")}

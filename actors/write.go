@@ -33,6 +33,7 @@ type write struct {
 	ids       []string
 	requestPK *string // the request's primaryKey parameter
 	docs      *documents
+	table     *idTable // of docs
 	need      topology.ShardSet
 	payload   store.Ref
 	stored    bool // the payload was in the journal before it was read

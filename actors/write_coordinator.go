@@ -400,6 +400,7 @@ func (c *Cluster) place(w *write) *api.Error {
 	switch w.kind {
 	case kindDeleteByID:
 		w.docs, w.need = newDeletion(w.ids, w.handle.shards)
+		w.table = newIDTable(w.docs)
 	case kindAddDocuments:
 		return c.placeDocuments(w)
 	}
@@ -444,6 +445,7 @@ func (c *Cluster) placeDocuments(w *write) *api.Error {
 		return nil
 	}
 	w.docs, w.need = newDocuments(w.batch, w.handle.shards)
+	w.table = newIDTable(w.docs)
 	w.checked = w.handle.checks.Load().check(w.batch, w.p.Update)
 	return nil
 }
