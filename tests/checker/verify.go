@@ -81,7 +81,7 @@ func (r *run) readsToCheck() []*Read {
 func (r *run) judge(t testing.TB) fleet.API {
 	t.Helper()
 	if r.opts.Real != "" {
-		judge := fleet.StartNode(t, "judge", r.opts.Real).API
+		judge := fleet.StartNodeWithKey(t, "judge", r.opts.Real, "", "--experimental-max-number-of-batched-tasks", "1").API
 		judge.Do(t, "PATCH", "/experimental-features", editing)
 		return judge
 	}

@@ -201,16 +201,25 @@ func (l *logBuffer) tail(n int) string {
 }
 
 // freeAddr is a free address below the ports that systems give to outgoing
-// connections, so that a process that was killed finds its port free again.
+// connections, so that a process that was killed finds its port free again. While the
+// test runs no other test gets it, in other test programs neither: the UDP port of the
+// same number is held for that.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
 		addr := "127.0.0.1:" + strconv.Itoa(12000+rand.IntN(18000))
-		l, err := net.Listen("tcp", addr) //nolint:noctx // loopback
-		if err == nil {
-			_ = l.Close()
-			return addr
+		held, err := net.ListenPacket("udp", addr) //nolint:noctx // loopback
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", addr) //nolint:noctx // loopback
+		if err != nil {
+			_ = held.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = held.Close() })
+		return addr
 	}
 	t.Fatal("no free port")
 	return ""
