@@ -146,10 +146,17 @@ func anyText(s string) (string, string) { return s, "" }
 // WriteParams are the parameters of POST and PUT /documents.
 type WriteParams struct {
 	PrimaryKey *string
-	// CSVDelimiter is 0 when it was not sent.
-	CSVDelimiter byte
+	CSVDelimiter *byte // nil when it was not sent
 	Metadata     *string
 	SkipCreation bool
+}
+
+// Delimiter is what separates the values of CSV, 0 for the usual one.
+func (p *WriteParams) Delimiter() byte {
+	if p.CSVDelimiter == nil {
+		return 0
+	}
+	return *p.CSVDelimiter
 }
 
 // ParseWriteParams reads the parameters of POST and PUT /documents.
@@ -163,7 +170,7 @@ func ParseWriteParams(raw string) (*WriteParams, *Error) {
 	})
 }
 
-func csvDelimiter(dst *byte) Into {
+func csvDelimiter(dst **byte) Into {
 	return func(v Value, at At) *Error {
 		const code = "invalid_document_csv_delimiter"
 		switch n := utf8.RuneCountInString(v.Str); {
@@ -175,7 +182,8 @@ func csvDelimiter(dst *byte) Into {
 		case v.Str[0] >= utf8.RuneSelf:
 			return NewError(code, "csv delimiter must be an ascii character. Found: `"+v.Str+"`")
 		}
-		*dst = v.Str[0]
+		b := v.Str[0]
+		*dst = &b
 		return nil
 	}
 }

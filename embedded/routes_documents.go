@@ -116,7 +116,7 @@ func (r *request) write(merge bool) (*reply, *api.Error) {
 	if r.core.legacy && p.Metadata != nil {
 		return nil, api.NewError("bad_request", "Unknown parameter `customMetadata`: expected one of `primaryKey`, `csvDelimiter`")
 	}
-	format, err := documentFormat(r.mediaType(), p.CSVDelimiter != 0)
+	format, err := documentFormat(r.mediaType(), p.CSVDelimiter != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (r *request) write(merge bool) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	docs, err := parseDocuments(body, format, p.CSVDelimiter)
+	docs, err := parseDocuments(body, format, p.Delimiter())
 	if err != nil {
 		return nil, err
 	}

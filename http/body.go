@@ -54,7 +54,7 @@ func (c *call) readWhole() ([]byte, error) {
 func (c *call) encoding() (name string, encoded bool) {
 	name = strings.ToLower(strings.TrimSpace(c.c.Request().Header.Get("Content-Encoding")))
 	switch name {
-	case "gzip", "x-gzip", "deflate", "br":
+	case "gzip", "deflate", "br":
 		return name, true
 	}
 	return name, false
@@ -79,7 +79,7 @@ func (c *call) decoded() (in io.Reader, source *countingReader, err error) {
 	}
 	source = &countingReader{r: r.Body}
 	switch encoding {
-	case "gzip", "x-gzip":
+	case "gzip":
 		in, err = gzip.NewReader(source)
 	case "deflate":
 		in, err = inflate(source)

@@ -92,7 +92,7 @@ func addDocuments(c *call, update bool) error {
 	if err != nil {
 		return err
 	}
-	format, err := documentFormat(c.c.Request().Header, p.CSVDelimiter)
+	format, err := documentFormat(c.c.Request().Header, p.CSVDelimiter != nil)
 	if err != nil {
 		return err
 	}
@@ -110,13 +110,13 @@ func addDocuments(c *call, update bool) error {
 	case len(body) == 0 && stored.IsZero():
 		return api.MissingPayload(format)
 	}
-	m := &messages.AddDocuments{IndexUID: uid, Update: update, Format: format, CSVDelimiter: p.CSVDelimiter,
+	m := &messages.AddDocuments{IndexUID: uid, Update: update, Format: format, CSVDelimiter: p.Delimiter(),
 		SkipCreation: p.SkipCreation, PrimaryKey: p.PrimaryKey, Payload: body, Stored: stored, WriteOptions: options}
 	return c.change(m)
 }
 
 // documentFormat finds the format of a payload: json, ndjson or csv.
-func documentFormat(h http.Header, delimiter byte) (string, error) {
+func documentFormat(h http.Header, delimiter bool) (string, error) {
 	essence, written, ok := mediaType(h)
 	if essence == "" {
 		essence = written
@@ -129,7 +129,7 @@ func documentFormat(h http.Header, delimiter byte) (string, error) {
 		return "csv", nil
 	case essence != api.ContentTypeJSON && essence != api.ContentTypeNDJSON:
 		return "", api.InvalidContentType(essence, api.DocumentContentTypes()...)
-	case delimiter != 0:
+	case delimiter:
 		return "", api.CSVDelimiterWithWrongContentType(essence)
 	case essence == api.ContentTypeJSON:
 		return "json", nil

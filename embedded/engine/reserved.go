@@ -2,11 +2,11 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
+
+	"github.com/miroir-search/miroir/embedded/filter"
 )
 
 // reserved reads the place and the vectors of a document, as far as the
@@ -183,8 +183,8 @@ func coordinate(v *jsonValue) (float64, bool) {
 	case jsonNumber:
 		return v.num, true
 	case jsonString:
-		f, err := strconv.ParseFloat(v.text, 64)
-		return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
+		f, err := filter.ParseFloat(v.text)
+		return f, err == nil
 	}
 	return 0, false
 }

@@ -60,7 +60,8 @@ func parsePoint(s string) (lat, lng float64, ok bool) {
 	a, b, found := strings.Cut(s, ",")
 	lat, errA := strconv.ParseFloat(strings.TrimSpace(a), 64)
 	lng, errB := strconv.ParseFloat(strings.TrimSpace(b), 64)
-	return lat, lng, found && errA == nil && errB == nil
+	// Go's literals may be hexadecimal and have separators, and these may not.
+	return lat, lng, found && errA == nil && errB == nil && !strings.ContainsAny(s, "xX_pP")
 }
 
 func badLatitude(lat float64) string {

@@ -47,7 +47,8 @@ func (c matrixCase) run(s fleet.API, index string) (r result, err error) {
 		}
 		*into = a.Body
 	}
-	return r, nil
+	_, err = s.Try("DELETE", "/indexes/"+index, "", "Content-Type", "") // servers get slow with thousands of indexes
+	return r, err
 }
 
 // ended sends a request and waits for its task.
@@ -127,10 +128,7 @@ type subject struct {
 func TestWritesAreAnsweredAsByOneServer(t *testing.T) {
 	real := os.Getenv("MEILISEARCH_BIN")
 	reference := single(t, real)
-	var subjects []subject
-	if os.Getenv("DEV_ONLY") == "" {
-		subjects = []subject{{"miroir", startMiroir(t, shape{groups: 2, perGroup: 2, copies: 1}).API}}
-	}
+	subjects := []subject{{"miroir", startMiroir(t, shape{groups: 2, perGroup: 2, copies: 1}).API}}
 	all, step := matrix(), 1
 	if real != "" {
 		subjects = append(subjects, subject{"embedded node", single(t, "")}, subject{"miroir over real servers", startMiroir(t, shape{groups: 1, perGroup: 2, copies: 1, real: real}).API})
