@@ -126,7 +126,7 @@ func Default() *Config {
 		Limits: Limits{
 			PayloadSize:       100_000_000,
 			PayloadsInFlight:  1 << 30,
-			MaxHeader:         64 << 10,
+			MaxHeader:         128 << 10,
 			JournalSize:       2 << 30,
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       5 * time.Minute,

@@ -220,7 +220,8 @@ func (c *call) jsonBody() ([]byte, error) {
 		c.s.metrics.overLimit.WithLabelValues("body").Inc()
 		return nil, jsonTooLarge(c.c.Request(), c.s.opts.MaxBody)
 	case err != nil:
-		return nil, bodyError(err)
+		encoding, _ := c.encoding()
+		return nil, jsonBodyError(err, encoding)
 	case len(body) == 0:
 		return nil, api.MissingPayload("json")
 	}
@@ -234,16 +235,38 @@ func jsonTooLarge(r *http.Request, limit int64) error {
 	return api.Errorf("payload_too_large", "JSON payload has exceeded limit (%d bytes).", limit)
 }
 
-// bodyError gives errors of reading their words, other than that of the limit.
-func bodyError(err error) error {
-	switch {
-	case errors.Is(err, errCorrupted):
-		return api.NewError("bad_request", "Can not decode content-encoding.")
-	case errors.Is(err, errIncomplete):
+// payloadError gives errors of reading documents their words, other than that of the
+// limit.
+func payloadError(err error) error {
+	if errors.Is(err, errCorrupted) || errors.Is(err, errIncomplete) {
 		return api.NewError("bad_request", "The provided payload is incomplete and cannot be parsed")
-	default:
-		return err
 	}
+	return err
+}
+
+// jsonBodyError is payloadError for the routes that take JSON only: a server shows what
+// its decoder of that encoding says.
+func jsonBodyError(err error, encoding string) error {
+	cause := "None"
+	switch {
+	case errors.Is(err, errIncomplete):
+	case !errors.Is(err, errCorrupted):
+		return err
+	case errors.Is(err, gzip.ErrHeader):
+		cause = unpacking("InvalidInput", "invalid gzip header")
+	case encoding == "br":
+		cause = unpacking("InvalidData", "Invalid Data")
+	case encoding == "deflate":
+		cause = unpacking("InvalidInput", "corrupt deflate stream")
+	default:
+		cause = unpacking("InvalidInput", "corrupt gzip stream does not have a matching checksum")
+	}
+	return api.NewError("bad_request", "Error that occur during reading payload: payload reached EOF before completing: "+cause)
+}
+
+// unpacking is how a server shows the error of a decoder.
+func unpacking(kind, text string) string {
+	return "Some(Custom { kind: " + kind + `, error: "` + text + `" })`
 }
 
 // jsonValue reads and parses a JSON body, for the cold routes.

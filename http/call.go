@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -42,13 +43,12 @@ func (c *call) query() string { return c.c.Request().URL.RawQuery }
 // param is a part of the path, unescaped.
 func (c *call) param(name string) string {
 	v := c.c.Param(name)
-	if c.c.Request().URL.RawPath == "" {
-		return v // the router matched the unescaped path
+	if c.c.Request().URL.RawPath != "" { // else the router matched the unescaped path
+		if plain, err := url.PathUnescape(v); err == nil {
+			v = plain
+		}
 	}
-	if plain, err := url.PathUnescape(v); err == nil {
-		return plain
-	}
-	return v
+	return strings.ToValidUTF8(v, "\uFFFD")
 }
 
 // indexUID is the index in the path, or the error for one that cannot be.

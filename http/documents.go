@@ -106,7 +106,7 @@ func addDocuments(c *call, update bool) error {
 		c.s.metrics.overLimit.WithLabelValues("body").Inc()
 		return api.PayloadTooLarge(c.s.opts.MaxBody)
 	case err != nil:
-		return bodyError(err)
+		return payloadError(err)
 	case len(body) == 0 && stored.IsZero():
 		return api.MissingPayload(format)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,7 +156,7 @@ func requestID(sent string) string {
 // The CORS answers: any origin, method and header, as Meilisearch gives them.
 var (
 	anyOrigin   = []string{"*"}
-	corsMethods = []string{"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"}
+	corsMethods = []string{"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, TRACE, CONNECT"}
 	corsMaxAge  = []string{"86400"}
 	corsExposed = []string{"X-Miroir-Degraded, X-Request-Id, Retry-After"}
 	varyCORS    = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
@@ -172,10 +173,18 @@ func allowOrigin(r *http.Request, h http.Header) {
 
 // preflight answers a CORS preflight request; others are not its business.
 func preflight(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+	wanted := r.Header.Get("Access-Control-Request-Method")
+	if r.Method != http.MethodOptions || wanted == "" || strings.ContainsFunc(wanted, func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) }) {
 		return false
 	}
 	h := w.Header()
+	if !slices.Contains(strings.Split(corsMethods[0], ", "), wanted) {
+		h["Vary"] = varyCORS
+		h["Content-Type"] = nil // as Meilisearch gives it
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte("Requested method is not allowed")) // a client that has left cannot be told
+		return true
+	}
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h["Access-Control-Allow-Methods"] = corsMethods
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
@@ -207,8 +216,24 @@ func normalize(r *http.Request) {
 	}
 	r.URL.Path = clean(r.URL.Path)
 	if r.URL.RawPath != "" {
-		r.URL.RawPath = clean(r.URL.RawPath)
+		r.URL.RawPath = clean(plainLetters(r.URL.RawPath))
 	}
+}
+
+// plainLetters undoes the escapes of a path that are not needed, so that the router
+// sees the same path for all ways to write it.
+func plainLetters(raw string) string {
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		if b, err := hex.DecodeString(raw[i+1 : min(i+3, len(raw))]); raw[i] == '%' && err == nil && len(b) == 1 &&
+			(b[0] >= 'a' && b[0] <= 'z' || b[0] >= 'A' && b[0] <= 'Z' || b[0] >= '0' && b[0] <= '9' || strings.IndexByte("-._~", b[0]) >= 0) {
+			out = append(out, b[0])
+			i += 2
+			continue
+		}
+		out = append(out, raw[i])
+	}
+	return string(out)
 }
 
 // unrouted answers what the router knows no handler for.

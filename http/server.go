@@ -59,7 +59,7 @@ type Options struct {
 	// negative: never.
 	CompressFrom int
 
-	// Time-outs and limits of net/http; 10 s, 5 min, 5 min, 2 min and 64 KiB
+	// Time-outs and limits of net/http; 10 s, 5 min, 5 min, 2 min and 128 KiB
 	// when 0.
 	ReadHeaderTimeout, ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 	MaxHeaderBytes                                            int
@@ -76,7 +76,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.ReadTimeout, 5*time.Minute)
 	orDefault(&o.WriteTimeout, 5*time.Minute)
 	orDefault(&o.IdleTimeout, 2*time.Minute)
-	orDefault(&o.MaxHeaderBytes, 64<<10)
+	orDefault(&o.MaxHeaderBytes, 128<<10)
 	if o.Authorizer == nil {
 		o.Authorizer = NewStaticKeys("", "")
 	}
@@ -178,7 +178,7 @@ func listen(addr string) (net.Listener, error) {
 
 func (s *Server) newServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: s.opts.ReadHeaderTimeout, ReadTimeout: s.opts.ReadTimeout,
+		Handler: h, DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.opts.ReadHeaderTimeout, ReadTimeout: s.opts.ReadTimeout,
 		WriteTimeout: s.opts.WriteTimeout, IdleTimeout: s.opts.IdleTimeout, MaxHeaderBytes: s.opts.MaxHeaderBytes,
 		ErrorLog: stdlog.New(debugWriter{s.log}, "", 0),
 	}
