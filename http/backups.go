@@ -1,11 +1,13 @@
 package http
 
 import (
+	"errors"
 	"net/http"
 	"path/filepath"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
 )
 
 func (s *Server) backupRoutes() {
@@ -40,6 +42,9 @@ func backUpStore(c *call) error {
 		return api.Errorf("bad_request", "`dir` must be an absolute path on the machine of Miroir, not `%s`.", dir)
 	}
 	if err := c.s.opts.Door.BackUpStore(c.ctx(), dir); err != nil {
+		if place := (*store.BackupDirError)(nil); errors.As(err, &place) {
+			return api.Errorf("bad_request", "`dir`: %v.", place)
+		}
 		return api.Errorf("miroir_store_unavailable", "The store was not copied: %v.", err)
 	}
 	return c.json(http.StatusOK, struct {

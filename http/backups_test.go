@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
 )
 
 func TestBackupsBecomeMessages(t *testing.T) {
@@ -28,8 +29,13 @@ func TestTheStoreIsBackedUp(t *testing.T) {
 	if r := send(t, s, "POST", "/admin/backup", `{"dir":"/mnt/copy"}`, asJSON...); r.status != 200 || strings.TrimSpace(r.body) != `{"dir":"/mnt/copy"}` {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	door.backupErr = errors.New("it exists already")
-	if r := send(t, s, "POST", "/admin/backup", `{"dir":"/mnt/copy"}`, asJSON...); r.status != 503 || !strings.Contains(r.body, "it exists already") ||
+	door.backupErr = &store.BackupDirError{Dir: "/mnt/copy", Err: errors.New("it exists already")}
+	if r := send(t, s, "POST", "/admin/backup", `{"dir":"/mnt/copy"}`, asJSON...); r.status != 400 || !strings.Contains(r.body, "it exists already") ||
+		!strings.Contains(r.body, "/mnt/copy") || r.code(t) != "bad_request" {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	door.backupErr = errors.New("no space left")
+	if r := send(t, s, "POST", "/admin/backup", `{"dir":"/mnt/copy"}`, asJSON...); r.status != 503 || !strings.Contains(r.body, "no space left") ||
 		r.code(t) != "miroir_store_unavailable" {
 		t.Errorf("%d %s", r.status, r.body)
 	}
@@ -38,7 +44,7 @@ func TestTheStoreIsBackedUp(t *testing.T) {
 			t.Errorf("%s: %d %s", body, r.status, r.body)
 		}
 	}
-	if !reflect.DeepEqual(door.backedUp, []string{"/mnt/copy", "/mnt/copy"}) {
+	if !reflect.DeepEqual(door.backedUp, []string{"/mnt/copy", "/mnt/copy", "/mnt/copy"}) {
 		t.Errorf("copies in %v", door.backedUp)
 	}
 }

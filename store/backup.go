@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"modernc.org/sqlite"
 )
@@ -76,6 +77,9 @@ func (f *frozen) Release() {
 // it is complete and on the disk.
 func (f *frozen) WriteTo(ctx context.Context, dir string) error {
 	if err := f.writeTo(ctx, dir); err != nil {
+		if place := (*BackupDirError)(nil); errors.As(err, &place) {
+			return err
+		}
 		return fmt.Errorf("back up store to %s: %w", dir, err)
 	}
 	return nil
@@ -86,13 +90,7 @@ func (f *frozen) writeTo(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(errors.New("it exists already"), err)
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return err
-	}
-	partial, err := os.MkdirTemp(filepath.Dir(dir), ".miroir-backup-")
+	partial, err := besideNew(dir)
 	if err != nil {
 		return err
 	}
@@ -115,6 +113,39 @@ func (f *frozen) writeTo(ctx context.Context, dir string) (err error) {
 	}
 	return f.d.opts.files.syncDir(filepath.Dir(dir))
 }
+
+// besideNew makes a directory to work in beside one that must not exist yet.
+func besideNew(dir string) (partial string, err error) {
+	_, err = os.Lstat(dir)
+	if err == nil {
+		return "", &BackupDirError{dir, errors.New("it exists already")}
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+			partial, err = os.MkdirTemp(filepath.Dir(dir), ".miroir-backup-")
+		}
+	}
+	var failed *os.PathError // its path is at most part of what was asked for
+	switch {
+	case err == nil, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), !errors.As(err, &failed):
+		return partial, err
+	}
+	return "", &BackupDirError{dir, failed.Err}
+}
+
+// BackupDirError says why a backup cannot be made where it was asked for.
+type BackupDirError struct {
+	Dir string
+	Err error
+}
+
+// Error names the directory.
+func (e *BackupDirError) Error() string {
+	return fmt.Sprintf("a backup is made in a new directory, and %q cannot be made: %v", e.Dir, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *BackupDirError) Unwrap() error { return e.Err }
 
 // copyPages is how many pages are copied before the context is looked at.
 const copyPages = 1024

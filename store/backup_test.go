@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -100,8 +101,15 @@ func TestAFrozenStoreIsCopiedAsItWas(t *testing.T) {
 func TestABackupOverwritesNothing(t *testing.T) {
 	s := memory(t, Options{})
 	dir := t.TempDir()
-	if err := s.Backup(context.Background(), dir); err == nil {
-		t.Fatal("an existing directory was taken")
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{dir, dir + "/a\x00b", filepath.Join(file, "x"), filepath.Join(file, "x", "y"), dir + "/" + strings.Repeat("x", 300)} {
+		var place *BackupDirError
+		if err := s.Backup(context.Background(), bad); !errors.As(err, &place) || place.Dir != bad || strings.Count(err.Error(), strconv.Quote(bad)) != 1 {
+			t.Errorf("a backup in %q: %v", bad, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
