@@ -64,8 +64,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := p.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, errToldAlready):
+		return 1
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if _, werr := fmt.Fprintln(stderr, "miroir:", line); werr != nil {
@@ -78,6 +81,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return 1
 }
+
+// errToldAlready is a failure that needs no more words than were printed.
+var errToldAlready = errors.New("told already")
 
 // usageError is a command line that cannot be understood.
 type usageError struct{ error }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,9 @@ func TestStatusFitsATerminal(t *testing.T) {
 	golden(t, "status.txt", statusText(top, now))
 
 	top.Degraded, top.Groups[1].Nodes[1].Leaving = false, true
+	if text := statusText(top, now); !strings.HasPrefix(text, "rebuilding: ") {
+		t.Error(text)
+	}
 	top.Move = &messages.TopologyMove{From: []uint64{2}, To: 3, Leaving: []string{"b1"}, Documents: 12345,
 		Indexes: messages.Progress{Done: 3, Total: 12}, Shards: messages.Progress{Done: 100, Total: 320}}
 	golden(t, "moving.txt", statusText(top, now))
@@ -176,13 +180,15 @@ func TestVersionAndHelp(t *testing.T) {
 }
 
 func TestRemoteCommandsShowTheirKeyAndRelayErrors(t *testing.T) {
+	var extra atomic.Value // of the topology
+	extra.Store("")
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("Authorization") != "Bearer from-env":
 			w.WriteHeader(http.StatusForbidden)
 			io.WriteString(w, `{"message":"The provided API key is invalid.","code":"invalid_api_key"}`) //nolint:errcheck // the test reads it
 		case r.URL.Path == "/_miroir/topology":
-			io.WriteString(w, `{"version":1,"groups":[]}`) //nolint:errcheck // the test reads it
+			fmt.Fprintf(w, `{"version":1,%s"groups":[]}`, extra.Load()) //nolint:errcheck // the test reads it
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -192,6 +198,16 @@ func TestRemoteCommandsShowTheirKeyAndRelayErrors(t *testing.T) {
 	t.Setenv("MIROIR_MASTER_KEY", "from-env")
 	if code, stdout, stderr := miroirCommand(t, "status", "--json"); code != 0 || stdout != "{\"version\":1,\"groups\":[]}\n" {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	for more, want := range map[string]string{`"rebuilds":[],`: "0 healthy", `"move":{},`: "0 moving", `"rebuilds":[{}],`: "0 rebuilding", `"move":{},"degraded":true,`: "1 degraded"} {
+		extra.Store(more)
+		code, stdout, stderr := miroirCommand(t, "status")
+		if word, _, _ := strings.Cut(stdout, ":"); fmt.Sprint(code, " ", word) != want || stderr != "" {
+			t.Errorf("with %s: exit %d: %s%s, want %s", more, code, stdout, stderr, want)
+		}
+		if jsonCode, _, _ := miroirCommand(t, "status", "--json"); jsonCode != code {
+			t.Errorf("with %s: exit %d of --json", more, jsonCode)
+		}
 	}
 	if code, _, stderr := miroirCommand(t, "status", "--admin-key", "wrong"); code != 1 || !strings.Contains(stderr, "403 invalid_api_key: The provided API key is invalid.") {
 		t.Errorf("exit %d: %s", code, stderr)

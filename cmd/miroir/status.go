@@ -18,7 +18,10 @@ func (p *program) statusCommand() *cobra.Command {
 		Short: "Show groups and nodes of a running proxy, and how far a change of the fleet has come",
 		Long: `Show groups and nodes of a running proxy, and how far a change of the fleet has come.
 
-The exit code is 0 when the proxy has answered, whatever it has said.`,
+It begins with one word: "healthy", "moving" while the fleet changes, "rebuilding" while
+copies are made equal to others, or "degraded" when a node is out of service or lacks writes.
+
+The exit code is 1 when it is degraded or the proxy does not answer, otherwise 0.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := p.prepare(cmd, r); err != nil {
@@ -28,14 +31,19 @@ The exit code is 0 when the proxy has answered, whatever it has said.`,
 			if err != nil {
 				return err
 			}
-			if r.asJSON {
-				return p.printf("%s\n", body)
-			}
 			top, err := decode[messages.Topology](body)
 			if err != nil {
 				return err
 			}
-			return p.printf("%s", statusText(&top, time.Now()))
+			if r.asJSON {
+				err = p.printf("%s\n", body)
+			} else {
+				err = p.printf("%s", statusText(&top, time.Now()))
+			}
+			if err == nil && top.Degraded {
+				err = errToldAlready
+			}
+			return err
 		},
 	}
 	r.flags(cmd)
@@ -70,13 +78,22 @@ func statusText(top *messages.Topology, now time.Time) string {
 	if top.Move != nil {
 		moving = moveText(top.Move)
 	}
-	health := "healthy"
-	if top.Degraded {
-		health = "degraded"
-	}
 	return fmt.Sprintf("%s: %d of %s ready, %s, %s, %s in each group\n%s\n%s",
-		health, ready, count(nodes, "node", "nodes"), count(len(top.Groups), "group", "groups"), count(top.Shards, "shard", "shards"),
+		health(top), ready, count(nodes, "node", "nodes"), count(len(top.Groups), "group", "groups"), count(top.Shards, "shard", "shards"),
 		count(top.ReplicationFactor, "copy", "copies"), moving, t) + rebuildsText(top.Rebuilds)
+}
+
+// health is the state of the fleet in one word.
+func health(top *messages.Topology) string {
+	switch {
+	case top.Degraded:
+		return "degraded"
+	case top.Move != nil:
+		return "moving"
+	case len(top.Rebuilds) > 0:
+		return "rebuilding"
+	}
+	return "healthy"
 }
 
 // rebuildsText lists the copies that are being rebuilt, with a bar each.
