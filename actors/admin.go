@@ -127,10 +127,17 @@ func (c *Cluster) topologyNode(n topology.NodeIndex, t *topology.Table) messages
 	if v := h.version.Load(); v != nil {
 		node.Version = v.PkgVersion
 	}
-	if lacking := c.lacking(n); lacking > 0 && node.Behind == 0 && node.State == stateReady.String() {
-		node.Reason = fmt.Sprintf("it lacks writes of %d indexes and is not read for their shards", lacking)
+	if lacking := c.lacking(n); lacking > 0 && node.State == stateReady.String() {
+		node.Reason = lacksReason(lacking)
 	}
 	return node
+}
+
+func lacksReason(indexes int) string {
+	if indexes == 1 {
+		return "it lacks writes of 1 index and is not read for the shards that they are in"
+	}
+	return fmt.Sprintf("it lacks writes of %d indexes and is not read for the shards that they are in", indexes)
 }
 
 // lacking counts the indexes that a node serves and has missed writes of.

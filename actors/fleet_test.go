@@ -397,6 +397,24 @@ func (f *fleet) panics(kind string) float64 {
 	return 0
 }
 
+// measured lists the nodes that metrics tell of.
+func (f *fleet) measured() (ids []string) {
+	families, err := f.metrics.Gather()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "node" {
+					ids = append(ids, l.GetValue())
+				}
+			}
+		}
+	}
+	return ids
+}
+
 func (f *fleet) state(n int) nodeState { return f.c.views.load().states[n] }
 
 func (f *fleet) untilState(n int, want nodeState) {

@@ -80,3 +80,22 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	return m, nil
 }
+
+// showNode sets the state of a node.
+func (m *metrics) showNode(id string, state nodeState) {
+	for s := stateProbing; s <= stateBroken; s++ {
+		v := 0.0
+		if s == state {
+			v = 1
+		}
+		m.nodeState.WithLabelValues(id, s.String()).Set(v)
+	}
+}
+
+// forgetNode drops the series of a node that has left for good.
+func (m *metrics) forgetNode(id string) {
+	of := prometheus.Labels{"node": id}
+	m.nodeState.DeletePartialMatch(of)
+	m.legs.DeletePartialMatch(of)
+	m.taskGaps.DeletePartialMatch(of)
+}

@@ -146,6 +146,15 @@ func (p *park) lies(index string) map[string]string {
 			p.t.Errorf("node %s, configured %v, bears our mark: %v", id, configured, marked)
 		}
 	}
+	p.eventually("no metric tells of nodes that have left", func() bool {
+		for _, id := range p.measured() {
+			n, configured := p.c.fleet.Lookup(id)
+			if !configured || !p.c.newest.Has(n) {
+				return false
+			}
+		}
+		return true
+	})
 	return docs
 }
 

@@ -320,8 +320,12 @@ func (a *nodeActor) fail(reason string) {
 	a.endService(errNodeBroken)
 	a.publish()
 	if changed {
+		level := logrus.WarnLevel
+		if reason == retiredReason { // as planned
+			level = logrus.InfoLevel
+		}
 		a.c.log.WithFields(logrus.Fields{"node": a.h.node.ID, "state": a.health.state.String(), "reason": reason}).
-			Warn("node is out of service")
+			Log(level, "node is out of service")
 	}
 	for _, w := range a.waiting {
 		a.refuse(w, errNodeBroken)
@@ -345,12 +349,10 @@ func (a *nodeActor) probeIn(d time.Duration) {
 func (a *nodeActor) publish() {
 	a.h.status.Store(&nodeStatus{a.health.state, a.health.since, a.health.reason})
 	a.c.views.setState(a.h.index, a.health.state)
-	for s := stateProbing; s <= stateBroken; s++ {
-		v := 0.0
-		if s == a.health.state {
-			v = 1
-		}
-		a.c.metrics.nodeState.WithLabelValues(a.h.node.ID, s.String()).Set(v)
+	if a.h.released.Load() {
+		a.c.metrics.forgetNode(a.h.node.ID)
+	} else {
+		a.c.metrics.showNode(a.h.node.ID, a.health.state)
 	}
 	a.c.tell(a.c.keeper, &nodeChanged{a.h.index, a.health.state})
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -15,16 +16,44 @@ import (
 // a nil message makes a mailbox spin for ever, a panicking Receive loses its
 // message and its sender, and supervision strategies are remembered by identity.
 
-// newSystem makes an actor system that logs through log and keeps dead letters
-// quiet.
+// newSystem makes an actor system that logs through log. What the library tells at
+// info (that it has started, that a message came for an actor that has ended) is of
+// interest to nobody but us.
 func newSystem(log *logrus.Logger) *actor.ActorSystem {
 	return actor.NewActorSystem(
 		actor.WithLoggerFactory(func(s *actor.ActorSystem) *slog.Logger {
-			return slog.New(lslog.NewHandler(log, nil)).With("system", s.ID)
+			return slog.New(quieter{lslog.NewHandler(log, nil)}).With("system", s.ID)
 		}),
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	)
 }
+
+// quieter turns what is told at info into debug.
+type quieter struct{ slog.Handler }
+
+func lower(level slog.Level) slog.Level {
+	if level == slog.LevelInfo {
+		return slog.LevelDebug
+	}
+	return level
+}
+
+// Enabled implements slog.Handler.
+func (q quieter) Enabled(ctx context.Context, level slog.Level) bool {
+	return q.Handler.Enabled(ctx, lower(level))
+}
+
+// Handle implements slog.Handler.
+func (q quieter) Handle(ctx context.Context, r slog.Record) error { //nolint:gocritic // as the interface has it
+	r.Level = lower(r.Level)
+	return q.Handler.Handle(ctx, r) //nolint:wrapcheck // the logger's own
+}
+
+// WithAttrs implements slog.Handler.
+func (q quieter) WithAttrs(attrs []slog.Attr) slog.Handler { return quieter{q.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (q quieter) WithGroup(name string) slog.Handler { return quieter{q.Handler.WithGroup(name)} }
 
 // tell sends msg to pid. Both must be there: a missing one is a bug of ours.
 func (c *Cluster) tell(pid *actor.PID, msg any) {
