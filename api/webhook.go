@@ -188,16 +188,22 @@ func tooManyWebhookHeaders(id string) *Error {
 
 // BadUUID returns why a text is no uuid, in the words of a real server, or "".
 func BadUUID(s string) string {
+	if _, err := uuid.Parse(s); err == nil && (len(s) != 38 || s[0] == '{' && s[37] == '}') {
+		return ""
+	}
 	if i := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF-", r) }); i >= 0 {
 		return fmt.Sprintf("invalid character: found `%c` at %d", []rune(s[i:])[0], i)
 	}
-	if n := strings.Count(s, "-") + 1; n > 1 && n != 5 {
+	groups := strings.Split(s, "-")
+	if n := len(groups); n > 1 && n != 5 {
 		return fmt.Sprintf("invalid group count: expected 5, found %d", n)
 	}
-	if _, err := uuid.Parse(s); err != nil {
-		return fmt.Sprintf("invalid length: found %d", len(s))
+	for i, want := range []int{8, 4, 4, 4, 12} {
+		if len(groups) == 5 && len(groups[i]) != want {
+			return fmt.Sprintf("invalid group length in group %d: expected %d, found %d", i, want, len(groups[i]))
+		}
 	}
-	return ""
+	return fmt.Sprintf("invalid length: found %d", len(s))
 }
 
 // BadURL returns why a text is no absolute URL, in the words of the real server, or "".
