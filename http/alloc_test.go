@@ -32,7 +32,7 @@ func TestASearchCostsFewAllocations(t *testing.T) {
 	door := newFakeDoor()
 	door.answer = func(context.Context, any) *messages.Answer { return answer }
 	door.reads = make([]any, 0, 10_000)
-	s := New(Options{Door: door, Authorizer: NewStaticKeys("master-master-master", "")})
+	s := New(Options{Door: door, Keys: NewStaticKeys("master-master-master", "")})
 	body := rewound{bytes.NewReader(query)}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x/indexes/films/search", io.NopCloser(body))
 	if err != nil {

@@ -1,8 +1,6 @@
 package http
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"strings"
 
 	"github.com/miroir-search/miroir/api"
@@ -47,13 +45,19 @@ const (
 	ActionExport          Action = "export"
 	ActionNetworkGet      Action = "network.get"
 	ActionNetworkUpdate   Action = "network.update"
-	ActionWebhooks        Action = "webhooks.*"
+	ActionWebhooksGet     Action = "webhooks.get"
+	ActionWebhooksCreate  Action = "webhooks.create"
+	ActionWebhooksUpdate  Action = "webhooks.update"
+	ActionWebhooksDelete  Action = "webhooks.delete"
 	ActionFields          Action = "fields.post"
-	ActionChats           Action = "chats.*"
+	ActionChatsGet        Action = "chats.get"
+	ActionChatsDelete     Action = "chats.delete"
+	ActionChatSettingsGet Action = "chatsSettings.get"
+	ActionChatSettingsSet Action = "chatsSettings.update"
 	ActionChatCompletions Action = "chatCompletions"
-	ActionSearchRules     Action = "dynamicSearchRules.*"
-	ActionRender          Action = "render"
-	ActionLogs            Action = "logs"
+	ActionSearchRulesGet  Action = "dynamicSearchRules.get"
+	ActionSearchRulesSet  Action = "dynamicSearchRules.update"
+	ActionSearchRulesDel  Action = "dynamicSearchRules.delete"
 )
 
 // Credentials are what a request shows. Present is false without a token.
@@ -76,8 +80,14 @@ type Grant struct {
 	Owner string
 	// Allowed limits the indexes that listings show; nil means all.
 	Allowed func(indexUID string) bool
+	// Patterns are the indexes that Allowed lets through: names, or beginnings that
+	// end in "*".
+	Patterns []string
 	// CreateIndexes says that writes may create the index they name.
 	CreateIndexes bool
+	// Filter is what a tenant token lets be seen of an index: nil is everything. It
+	// is nil itself for other tokens.
+	Filter func(indexUID string) *api.Value
 }
 
 // Authorizer decides whether a request is let in. Requests with an
@@ -88,42 +98,6 @@ type Authorizer interface {
 
 // everything is the grant of the master key, and of everybody without one.
 var everything = &Grant{Owner: "master", CreateIndexes: true}
-
-// StaticKeys lets in by the master key (everything) and the admin key (admin
-// routes only). Without a master key every route is open, except the routes of
-// keys.
-type StaticKeys struct {
-	open          bool
-	master, admin [sha256.Size]byte
-	hasAdmin      bool
-}
-
-// NewStaticKeys makes an Authorizer; empty keys are not set.
-func NewStaticKeys(master, admin string) *StaticKeys {
-	return &StaticKeys{open: master == "", master: sha256.Sum256([]byte(master)), admin: sha256.Sum256([]byte(admin)),
-		hasAdmin: admin != ""}
-}
-
-// Authorize implements Authorizer. Comparing hashes takes the same time for
-// every token, whatever its length.
-func (k *StaticKeys) Authorize(cred Credentials, want Access) (*Grant, *api.Error) {
-	if k.open {
-		if strings.HasPrefix(string(want.Action), "keys.") {
-			return nil, api.MissingMasterKey()
-		}
-		return everything, nil
-	}
-	if !cred.Present {
-		return nil, api.MissingAuthorizationHeader()
-	}
-	sum := sha256.Sum256([]byte(cred.Token))
-	master := subtle.ConstantTimeCompare(sum[:], k.master[:]) == 1
-	admin := subtle.ConstantTimeCompare(sum[:], k.admin[:]) == 1 && k.hasAdmin
-	if master || admin && want.Action == ActionAdmin {
-		return everything, nil
-	}
-	return nil, api.InvalidAPIKey()
-}
 
 // credentials reads the Authorization header: the scheme is case-sensitive and
 // ends at the first space.

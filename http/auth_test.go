@@ -51,7 +51,7 @@ func TestTokensAreChecked(t *testing.T) {
 			t.Errorf("got %d %s, want %d %s", r.status, r.body, tc.status, tc.code)
 		}
 	}
-	locked := start(t, newFakeDoor(), func(o *Options) { o.Authorizer = NewStaticKeys(master, admin) })
+	locked := start(t, newFakeDoor(), func(o *Options) { o.Keys = NewStaticKeys(master, admin) })
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) { check(t, locked, tc) })
 	}
@@ -64,14 +64,14 @@ func TestTokensAreChecked(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { check(t, open, tc) })
 	}
-	single := start(t, newFakeDoor(), func(o *Options) { o.Authorizer = NewStaticKeys(master, "") })
+	single := start(t, newFakeDoor(), func(o *Options) { o.Keys = NewStaticKeys(master, "") })
 	t.Run("an admin key that is not set lets nobody in", func(t *testing.T) {
 		check(t, single, row{authorization: "Bearer ", path: topology, status: 403, code: "invalid_api_key"})
 	})
 }
 
 func TestAuthorizationComesBeforeTheBody(t *testing.T) {
-	s := start(t, newFakeDoor(), func(o *Options) { o.Authorizer = NewStaticKeys("master-master-master", "") })
+	s := start(t, newFakeDoor(), func(o *Options) { o.Keys = NewStaticKeys("master-master-master", "") })
 	if r := send(t, s, "POST", "/indexes/films/documents?lol=1", "not json"); r.status != 401 {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
@@ -87,7 +87,7 @@ func (onlyFilms) Authorize(_ Credentials, want Access) (*Grant, *api.Error) {
 	if want.IndexUID != "" && want.IndexUID != "films" {
 		return nil, api.InvalidAPIKey()
 	}
-	return &Grant{Owner: "k1", Allowed: func(uid string) bool { return uid == "films" }}, nil
+	return &Grant{Owner: "k1", Allowed: func(uid string) bool { return uid == "films" }, Patterns: []string{"films"}}, nil
 }
 
 func TestARestrictedTokenSeesItsIndexesOnly(t *testing.T) {

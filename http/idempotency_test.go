@@ -11,7 +11,7 @@ import (
 
 func TestAnIdempotencyKeyTellsRequestsApart(t *testing.T) {
 	door := newFakeDoor()
-	s := start(t, door, func(o *Options) { o.Authorizer = NewStaticKeys("secret", "") })
+	s := start(t, door, func(o *Options) { o.Keys = NewStaticKeys("secret", "") })
 	const docs, body = "/indexes/films/documents", `[{"id":1}]`
 	sent := func(method, path, body, contentType string, headers ...string) *messages.Idempotency {
 		t.Helper()

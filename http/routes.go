@@ -73,6 +73,7 @@ func (s *Server) routes() {
 	s.adminRoutes()
 	s.backupRoutes()
 	s.webhookRoutes()
-	s.unsupportedRoutes()
+	s.keyRoutes()
+	s.gatedRoutes()
 	s.refuseMethods()
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/auth"
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/rawjson"
 )
@@ -72,6 +73,9 @@ func search(c *call, body []byte) error {
 	if err != nil {
 		return err
 	}
+	if body, err = c.withRule(uid, body); err != nil {
+		return err
+	}
 	return c.ask(&messages.Search{IndexUID: uid, Body: body, IncludeMetadata: c.wantsMetadata()})
 }
 
@@ -85,7 +89,11 @@ func facetSearch(c *call) error {
 	if err != nil {
 		return err
 	}
-	return wordsBeforeIndex(body, c.ask(&messages.FacetSearch{IndexUID: uid, Body: body}), func(v api.Value) *api.Error {
+	ruled, err := c.withRule(uid, body)
+	if err != nil {
+		return err
+	}
+	return wordsBeforeIndex(body, c.ask(&messages.FacetSearch{IndexUID: uid, Body: ruled}), func(v api.Value) *api.Error {
 		_, bad := api.DecodeFacetSearch(v)
 		return bad
 	})
@@ -121,6 +129,9 @@ func similar(c *call, body []byte) error {
 	if err != nil {
 		return err
 	}
+	if rule := c.ruleFor(uid); rule != nil {
+		return similarUnderRule(c, uid, rule, body)
+	}
 	return c.ask(&messages.Similar{IndexUID: uid, Body: body})
 }
 
@@ -149,8 +160,13 @@ func multiSearch(c *call) error {
 	if bad != nil {
 		return bad
 	}
+	for i := range m.Queries {
+		if c.grant.Allowed != nil && !c.grant.Allowed(m.Queries[i].IndexUID) {
+			return insideQuery(i, api.InvalidAPIKey())
+		}
+	}
 	if m.Federation != nil {
-		return federatedSearch(c, m, body)
+		return c.ask(&messages.FederatedSearch{Body: c.federatedWithRules(m, v, body), IncludeMetadata: c.wantsMetadata()})
 	}
 	answers := runQueries(c, m.Queries)
 	var results []byte
@@ -168,16 +184,6 @@ func multiSearch(c *call) error {
 		c.degradeMore(a.Degraded)
 	}
 	return c.bytes(http.StatusOK, append(results, "]}"...))
-}
-
-// federatedSearch wants one list from all queries.
-func federatedSearch(c *call, m *api.MultiSearch, body []byte) error {
-	for i := range m.Queries {
-		if c.grant.Allowed != nil && !c.grant.Allowed(m.Queries[i].IndexUID) {
-			return insideQuery(i, api.InvalidAPIKey())
-		}
-	}
-	return c.ask(&messages.FederatedSearch{Body: body, IncludeMetadata: c.wantsMetadata()})
 }
 
 // runQueries asks all queries. Those behind a failed one may be left unasked:
@@ -212,8 +218,8 @@ func oneQuery(c *call, q *api.MultiQuery) *messages.Answer {
 			"Using `federationOptions` is not allowed in a non-federated search.\n - Hint: remove `federationOptions` from the query or "+
 				"add `federation` to the request.")}
 	}
-	if c.grant.Allowed != nil && !c.grant.Allowed(q.IndexUID) {
-		return &messages.Answer{Err: api.InvalidAPIKey()}
+	if rule := c.ruleFor(q.IndexUID); rule != nil {
+		q.Filter = auth.JoinFilters(q.Filter, rule)
 	}
 	body, err := api.Marshal(&q.SearchQuery)
 	if err != nil {

@@ -32,7 +32,10 @@ type Options struct {
 	MetricsAddr string
 	// TLS turns on HTTPS for the API.
 	TLS *tls.Config
-	// Authorizer lets requests in; nil: every route is open.
+	// Keys are the API keys that the routes of keys change, and let requests in
+	// unless Authorizer does; nil: every route is open.
+	Keys *Keys
+	// Authorizer lets requests in, in the place of Keys.
 	Authorizer Authorizer
 	// Webhooks keeps the webhooks of clients; nil: they are refused.
 	Webhooks Webhooks
@@ -77,8 +80,11 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.WriteTimeout, 5*time.Minute)
 	orDefault(&o.IdleTimeout, 2*time.Minute)
 	orDefault(&o.MaxHeaderBytes, 128<<10)
+	if o.Keys == nil {
+		o.Keys = NewStaticKeys("", "")
+	}
 	if o.Authorizer == nil {
-		o.Authorizer = NewStaticKeys("", "")
+		o.Authorizer = o.Keys
 	}
 	if o.Logger == nil {
 		o.Logger = logrus.New()

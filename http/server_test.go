@@ -260,7 +260,7 @@ func TestEveryRequestIsOneLogLineWithoutKeys(t *testing.T) {
 		return &messages.Answer{Body: []byte(`{}`), Nodes: 3, Degraded: "shards=7"}
 	}
 	s := start(t, door, func(o *Options) {
-		o.Logger, o.LogRequests, o.Authorizer = logTo(&out), true, NewStaticKeys("secret-secret-secret", "")
+		o.Logger, o.LogRequests, o.Keys = logTo(&out), true, NewStaticKeys("secret-secret-secret", "")
 	})
 	send(t, s, "POST", "/indexes/films/search", `{"q":"x"}`, append([]string{"Authorization", "Bearer secret-secret-secret", "X-Request-Id", "r1"}, asJSON...)...)
 	line := out.lines(t, 1)[0]

@@ -7,30 +7,6 @@ import (
 	"github.com/miroir-search/miroir/api"
 )
 
-// unsupportedRoutes answers every route of Meilisearch v1.50 that Miroir does
-// not serve, so that a client learns what to do instead of meeting a 404.
-func (s *Server) unsupportedRoutes() {
-	const (
-		get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
-		keys                  = "Miroir does not manage API keys yet. Use the master key, and keep it on your servers."
-	)
-	for _, r := range []struct {
-		method, path string
-		action       Action
-		text         string
-	}{
-		{get, "/keys", ActionKeysGet, keys},
-		{post, "/keys", ActionKeysCreate, keys},
-		{get, "/keys/:key", ActionKeysGet, keys},
-		{patch, "/keys/:key", ActionKeysUpdate, keys},
-		{del, "/keys/:key", ActionKeysDelete, keys},
-	} {
-		answer := notSupported(r.text)
-		s.route(r.method, r.path, r.action, func(*call) error { return answer })
-	}
-	s.gatedRoutes()
-}
-
 // gated is a route that needs an experimental feature.
 type gated struct {
 	method, path string
@@ -80,25 +56,25 @@ func (s *Server) gatedRoutes() {
 		{get, "/tasks/:task/documents", ActionTasksGet, "getTaskDocumentsRoute", "Getting the documents of an enqueued task", noBody, getTaskDocuments},
 		{post, "/tasks/compact", ActionTasksCompact, "taskQueueCompactionRoute", "Using the /tasks/compact route", noBody,
 			refuse("Miroir does not compact its tasks. Nothing needs to be done.")},
-		{post, "/logs/stream", ActionLogs, "logsRoute", toLogs, "target mode profileMemory", logs},
-		{del, "/logs/stream", ActionLogs, "logsRoute", toLogs, noBody, logs},
-		{post, "/logs/stderr", ActionLogs, "logsRoute", toLogs, "target", logs},
+		{post, "/logs/stream", ActionMetricsGet, "logsRoute", toLogs, "target mode profileMemory", logs},
+		{del, "/logs/stream", ActionMetricsGet, "logsRoute", toLogs, noBody, logs},
+		{post, "/logs/stderr", ActionMetricsGet, "logsRoute", toLogs, "target", logs},
 		{get, "/network", ActionNetworkGet, "network", "Using the /network route", noBody, network},
 		{patch, "/network", ActionNetworkUpdate, "network", "Using the /network route", "remotes shards previousShards self leader previousRemotes", network},
 		{post, "/network/control", ActionNetworkUpdate, "network", "Using the /network/control route", anyBody, network},
-		{post, "/dynamic-search-rules", ActionSearchRules, "dynamicSearchRules", "Calling the `POST /dynamic-search-rules` route", "offset limit filter", rules},
-		{del, "/dynamic-search-rules", ActionSearchRules, "dynamicSearchRules", toRules, noBody, rules},
-		{get, "/dynamic-search-rules/:uid", ActionSearchRules, "dynamicSearchRules", "Calling the `GET /dynamic-search-rules/{:ruleUid}` route", noBody, rules},
-		{patch, "/dynamic-search-rules/:uid", ActionSearchRules, "dynamicSearchRules", toRules, anyBody, rules},
-		{del, "/dynamic-search-rules/:uid", ActionSearchRules, "dynamicSearchRules", toRules, noBody, rules},
-		{post, "/render-template", ActionRender, "renderRoute", "calling the /render-template route", "template input",
+		{post, "/dynamic-search-rules", ActionSearchRulesGet, "dynamicSearchRules", "Calling the `POST /dynamic-search-rules` route", "offset limit filter", rules},
+		{del, "/dynamic-search-rules", ActionSearchRulesDel, "dynamicSearchRules", toRules, noBody, rules},
+		{get, "/dynamic-search-rules/:uid", ActionSearchRulesGet, "dynamicSearchRules", "Calling the `GET /dynamic-search-rules/{:ruleUid}` route", noBody, rules},
+		{patch, "/dynamic-search-rules/:uid", ActionSearchRulesSet, "dynamicSearchRules", toRules, anyBody, rules},
+		{del, "/dynamic-search-rules/:uid", ActionSearchRulesDel, "dynamicSearchRules", toRules, noBody, rules},
+		{post, "/render-template", ActionSettingsGet, "renderRoute", "calling the /render-template route", "template input",
 			refuse("Miroir does not render templates. Ask a node itself.")},
-		{get, "/chats", ActionChats, "chatCompletions", "listing the chats", noBody, chats},
-		{get, "/chats/:workspace", ActionChats, "chatCompletions", "displaying a chat", noBody, chats},
-		{del, "/chats/:workspace", ActionChats, "chatCompletions", "deleting a chat", noBody, chats},
-		{get, "/chats/:workspace/settings", ActionChats, "chatCompletions", toChatSettings, noBody, chats},
-		{patch, "/chats/:workspace/settings", ActionChats, "chatCompletions", toChatSettings, "source orgId projectId apiVersion deploymentId baseUrl apiKey prompts", chats},
-		{del, "/chats/:workspace/settings", ActionChats, "chatCompletions", toChatSettings, noBody, chats},
+		{get, "/chats", ActionChatsGet, "chatCompletions", "listing the chats", noBody, chats},
+		{get, "/chats/:workspace", ActionChatsGet, "chatCompletions", "displaying a chat", noBody, chats},
+		{del, "/chats/:workspace", ActionChatsDelete, "chatCompletions", "deleting a chat", noBody, chats},
+		{get, "/chats/:workspace/settings", ActionChatSettingsGet, "chatCompletions", toChatSettings, noBody, chats},
+		{patch, "/chats/:workspace/settings", ActionChatSettingsSet, "chatCompletions", toChatSettings, "source orgId projectId apiVersion deploymentId baseUrl apiKey prompts", chats},
+		{del, "/chats/:workspace/settings", ActionChatSettingsSet, "chatCompletions", toChatSettings, noBody, chats},
 		{post, "/chats/:workspace/chat/completions", ActionChatCompletions, "chatCompletions", "using the /chats chat completions route", anyBody, chats},
 		{post, "/export", ActionExport, "", "", "url apiKey payloadSize indexes",
 			refuse("Miroir does not export. Read documents with GET /indexes/{uid}/documents and send them to the other server.")},

@@ -11,18 +11,19 @@ import (
 func (s *Server) webhookRoutes() {
 	for _, r := range []struct {
 		method, path string
+		action       Action
 		serve        func(c *call) error
 	}{
-		{http.MethodGet, "/webhooks", listWebhooks},
-		{http.MethodPost, "/webhooks", createWebhook},
-		{http.MethodGet, "/webhooks/:uuid", getWebhook},
-		{http.MethodPatch, "/webhooks/:uuid", patchWebhook},
-		{http.MethodDelete, "/webhooks/:uuid", deleteWebhook},
+		{http.MethodGet, "/webhooks", ActionWebhooksGet, listWebhooks},
+		{http.MethodPost, "/webhooks", ActionWebhooksCreate, createWebhook},
+		{http.MethodGet, "/webhooks/:uuid", ActionWebhooksGet, getWebhook},
+		{http.MethodPatch, "/webhooks/:uuid", ActionWebhooksUpdate, patchWebhook},
+		{http.MethodDelete, "/webhooks/:uuid", ActionWebhooksDelete, deleteWebhook},
 	} {
 		if s.opts.Webhooks == nil {
 			r.serve = func(*call) error { return notSupported("This Miroir keeps no webhooks. Poll GET /tasks instead.") }
 		}
-		s.route(r.method, r.path, ActionWebhooks, r.serve)
+		s.route(r.method, r.path, r.action, r.serve)
 	}
 }
 

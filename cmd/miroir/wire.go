@@ -74,7 +74,11 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	if err != nil {
 		return nil, err
 	}
-	server := miroirhttp.New(m.serverOptions(c, reg, tlsConfig, o))
+	keys, err := miroirhttp.OpenKeys(ctx, c.MasterKey, c.AdminKey, m.store)
+	if err != nil {
+		return nil, err
+	}
+	server := miroirhttp.New(m.serverOptions(c, keys, reg, tlsConfig, o))
 	if err = server.Start(); err != nil {
 		return nil, err
 	}
@@ -82,11 +86,11 @@ func startMiroir(ctx context.Context, c *config.Config, log *logrus.Logger, o fl
 	return m, nil
 }
 
-func (m *miroir) serverOptions(c *config.Config, reg *prometheus.Registry, tlsConfig *tls.Config, o fleetOptions) miroirhttp.Options {
+func (m *miroir) serverOptions(c *config.Config, keys *miroirhttp.Keys, reg *prometheus.Registry, tlsConfig *tls.Config, o fleetOptions) miroirhttp.Options {
 	l := c.Limits
 	return miroirhttp.Options{
 		Door: m.cluster, Webhooks: m.hooks, Addr: c.HTTPAddr, MetricsAddr: c.MetricsAddr, TLS: tlsConfig,
-		Authorizer: miroirhttp.NewStaticKeys(c.MasterKey, c.AdminKey), Nodes: o.switches,
+		Keys: keys, Nodes: o.switches,
 		Logger: m.log, LogRequests: c.Log.Requests, Registry: reg,
 		MaxBody: int64(l.PayloadSize), MaxBodies: int64(l.PayloadsInFlight), MaxConcurrent: l.MaxConcurrent, MaxWait: l.MaxWait,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,

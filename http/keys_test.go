@@ -1,0 +1,144 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/miroir-search/miroir/auth"
+	"github.com/miroir-search/miroir/messages"
+	"github.com/miroir-search/miroir/store"
+)
+
+const testMaster = "master-master-master"
+
+// memory is a store of keys.
+type memory struct {
+	mu     sync.Mutex
+	values map[string]json.RawMessage
+	broken error
+}
+
+func (m *memory) Values(context.Context, string) (map[string]json.RawMessage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.values), nil
+}
+
+func (m *memory) Commit(_ context.Context, b *store.Batch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	for name, v := range b.Values {
+		if v == nil {
+			delete(m.values, name)
+		} else {
+			m.values[name] = v
+		}
+	}
+	return nil
+}
+
+func openKeys(t *testing.T, m *memory) *Keys {
+	t.Helper()
+	k, err := OpenKeys(context.Background(), testMaster, "admin-admin-admin-admin", m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+func bearerJSON(token string) []string { return append(bearer(token), asJSON...) }
+
+func TestKeysAreKeptAndTakeEffectAtOnce(t *testing.T) {
+	m := &memory{values: map[string]json.RawMessage{}}
+	s := start(t, newFakeDoor(), func(o *Options) { o.Keys = openKeys(t, m) })
+	r := send(t, s, "GET", "/keys", "", bearer(testMaster)...)
+	for i, name := range []string{"Search", "Admin", "Read-Only Admin", "Chat"} {
+		if parts := strings.Split(r.body, `{"name":"Default `); len(parts) != 5 || !strings.HasPrefix(parts[i+1], name+" API Key") {
+			t.Fatalf("the default keys are %s", r.body)
+		}
+	}
+	const uid = "6062abda-a5aa-4414-ac91-ecd7944c0f8d"
+	made := send(t, s, "POST", "/keys", `{"uid":"`+uid+`","actions":["stats.get"],"indexes":["fil*"],"expiresAt":null}`, bearerJSON(testMaster)...)
+	value := auth.Value(testMaster, uid)
+	if made.status != 201 || !strings.Contains(made.body, value) {
+		t.Fatalf("%d %s", made.status, made.body)
+	}
+	if r := send(t, s, "GET", "/indexes/films/stats", "", bearer(value)...); r.status != 200 {
+		t.Errorf("a new key: %d %s", r.status, r.body)
+	}
+	if r := send(t, s, "GET", "/_miroir/topology", "", bearer(value)...); r.status != 403 {
+		t.Errorf("an API key administers: %d %s", r.status, r.body)
+	}
+	again := start(t, newFakeDoor(), func(o *Options) { o.Keys = openKeys(t, m) })
+	if got := send(t, again, "GET", "/keys/"+value, "", bearer(testMaster)...); got.body != made.body {
+		t.Errorf("after a restart %s, was %s", got.body, made.body)
+	}
+	if r := send(t, again, "GET", "/keys", "", bearer(testMaster)...); !strings.Contains(r.body, `"total":5}`) {
+		t.Errorf("after a restart there are %s", r.body)
+	}
+	m.broken = store.ErrUnavailable
+	for _, call := range [][3]string{{"POST", "/keys", `{"actions":[],"indexes":[],"expiresAt":null}`}, {"PATCH", "/keys/" + uid, `{"name":"x"}`}, {"DELETE", "/keys/" + uid, ""}} {
+		if r := send(t, s, call[0], call[1], call[2], bearerJSON(testMaster)...); r.status != 503 || r.code(t) != "miroir_store_unavailable" {
+			t.Errorf("%s %s with a broken store: %d %s", call[0], call[1], r.status, r.body)
+		}
+	}
+	if got := send(t, s, "GET", "/keys/"+uid, "", bearer(testMaster)...); got.body != made.body {
+		t.Errorf("a change that was not stored shows: %s", got.body)
+	}
+	m.broken = nil
+	if r := send(t, s, "DELETE", "/keys/"+strings.ToUpper(uid), "", bearer(testMaster)...); r.status != 204 || r.body != "" {
+		t.Errorf("deletion: %d %s", r.status, r.body)
+	}
+	if r := send(t, s, "GET", "/indexes/films/stats", "", bearer(value)...); r.status != 403 {
+		t.Errorf("a deleted key: %d %s", r.status, r.body)
+	}
+	if len(m.values) != 4 {
+		t.Errorf("%d keys are stored", len(m.values))
+	}
+}
+
+func TestKeysThatCannotBeReadStopTheStart(t *testing.T) {
+	m := &memory{values: map[string]json.RawMessage{"api_key/x": json.RawMessage(`[`)}}
+	if _, err := OpenKeys(context.Background(), testMaster, "", m); err == nil {
+		t.Error("a stored key that is no JSON is passed over")
+	}
+	m = &memory{values: map[string]json.RawMessage{}, broken: errors.New("full")}
+	if _, err := OpenKeys(context.Background(), testMaster, "", m); !errors.Is(err, m.broken) {
+		t.Errorf("default keys that cannot be stored: %v", err)
+	}
+	if k, err := OpenKeys(context.Background(), "", "", m); err != nil || k == nil {
+		t.Errorf("without a master key: %v", err)
+	}
+}
+
+func TestAnIdempotencyKeyBelongsToItsAPIKey(t *testing.T) {
+	door := newFakeDoor()
+	k := openKeys(t, &memory{values: map[string]json.RawMessage{}})
+	s := start(t, door, func(o *Options) { o.Keys = k })
+	const uid = "6062abda-a5aa-4414-ac91-ecd7944c0f8d"
+	send(t, s, "POST", "/keys", `{"uid":"`+uid+`","actions":["documents.add"],"indexes":["films"],"expiresAt":null}`, bearerJSON(testMaster)...)
+	owners := map[string]bool{}
+	for _, token := range []string{testMaster, auth.Value(testMaster, uid)} {
+		headers := append(bearerJSON(token), "Idempotency-Key", "one")
+		if r := send(t, s, "POST", "/indexes/films/documents", `[{"id":1}]`, headers...); r.status != 202 {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+		owners[door.writes[len(door.writes)-1].(*messages.AddDocuments).Idempotency.Owner] = true
+	}
+	if !owners["master"] || !owners[uid] || len(owners) != 2 {
+		t.Errorf("owners are %v", owners)
+	}
+	if door.writes[1].(*messages.AddDocuments).CreateAllowed {
+		t.Error("a key without indexes.create may create the index")
+	}
+}
