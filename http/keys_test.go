@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,5 +141,46 @@ func TestAnIdempotencyKeyBelongsToItsAPIKey(t *testing.T) {
 	}
 	if door.writes[1].(*messages.AddDocuments).CreateAllowed {
 		t.Error("a key without indexes.create may create the index")
+	}
+}
+
+// No route is open by mistake: each asks for a token, refuses a wrong one and a key
+// that may do nothing, and the admin key opens Miroir's own only.
+func TestEveryRouteAsksForAToken(t *testing.T) {
+	k := openKeys(t, &memory{values: map[string]json.RawMessage{}})
+	door := newFakeDoor()
+	s := start(t, door, func(o *Options) { o.Keys = k })
+	const uid, all = "6062abda-a5aa-4414-ac91-ecd7944c0f8d", "6062abda-a5aa-4414-ac91-ecd7944c0f8e"
+	send(t, s, "POST", "/keys", `{"uid":"`+uid+`","actions":[],"indexes":["*"],"expiresAt":null}`, bearerJSON(testMaster)...)
+	send(t, s, "POST", "/keys", `{"uid":"`+all+`","actions":["*"],"indexes":["*"],"expiresAt":null}`, bearerJSON(testMaster)...)
+	public := map[string]bool{"/": true, "/health": true}
+	seen := 0
+	for _, r := range s.echo.Routes() {
+		if public[r.Path] || !slices.Contains(apiMethods, r.Method) || !slices.Contains(s.methods[r.Path], r.Method) {
+			continue
+		}
+		seen++
+		path := strings.NewReplacer(":index", "films", ":id", "1", ":task", "3", ":key", uid, ":uuid", uid).Replace(r.Path)
+		for _, tc := range []struct {
+			name   string
+			token  []string
+			status int
+		}{
+			{"no token", nil, 401}, {"a wrong token", bearer("x"), 403}, {"a key that may do nothing", bearer(auth.Value(testMaster, uid)), 403},
+		} {
+			if got := send(t, s, r.Method, path, "{", append(tc.token, asJSON...)...); got.status != tc.status {
+				t.Errorf("%s %s with %s is %d %s", r.Method, path, tc.name, got.status, got.body)
+			}
+		}
+		own := strings.HasPrefix(path, "/_miroir/") || strings.HasPrefix(path, "/admin/")
+		if got := send(t, s, r.Method, path, "{", append(bearer("admin-admin-admin-admin"), asJSON...)...); (got.status != 403) != own {
+			t.Errorf("%s %s with the admin key is %d", r.Method, path, got.status)
+		}
+		if got := send(t, s, r.Method, path, "{", append(bearer(auth.Value(testMaster, all)), asJSON...)...); (got.status == 403) != own {
+			t.Errorf("%s %s with a key of everything is %d", r.Method, path, got.status)
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d routes were seen", seen)
 	}
 }

@@ -20,6 +20,8 @@ import (
 type route struct {
 	method, path string
 	action       Action
+	// also is a second action that is needed; ActionPublic: none.
+	also Action
 	// unlimited routes are answered even when the proxy is full: they are how
 	// one finds out why.
 	unlimited bool
@@ -79,6 +81,9 @@ func (s *Server) authorize(c *call) error {
 		return err
 	}
 	grant, err := s.opts.Authorizer.Authorize(cred, Access{Action: c.route.action, IndexUID: c.param("index")})
+	if err == nil && c.route.also != ActionPublic {
+		_, err = s.opts.Authorizer.Authorize(cred, Access{Action: c.route.also, IndexUID: c.param("index")})
+	}
 	if err != nil {
 		return err
 	}

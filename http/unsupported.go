@@ -79,7 +79,11 @@ func (s *Server) gatedRoutes() {
 		{post, "/export", ActionExport, "", "", "url apiKey payloadSize indexes",
 			refuse("Miroir does not export. Read documents with GET /indexes/{uid}/documents and send them to the other server.")},
 	} {
-		s.route(r.method, r.path, r.action, r.answer)
+		made := &route{method: r.method, path: r.path, action: r.action, serve: r.answer}
+		if r.path == "/render-template" {
+			made.also = ActionDocumentsGet
+		}
+		s.add(made)
 	}
 }
 
