@@ -21,6 +21,7 @@ const raisedFacetValues = 1 << 31
 // The values are absolute, so sending them twice does no harm.
 func nodeSettings(s *api.Settings, keys []string) (json.RawMessage, error) {
 	n := s.Clone()
+	n.Chat = nil // clients see it, nodes have no use for it
 	n.FilterableAttributes = withShardRule(s.FilterableAttributes)
 	n.DisplayedAttributes = append(slices.Clone(s.DisplayedAttributes), addedDisplayed(s)...)
 	withTemplates(n.Embedders)

@@ -363,7 +363,7 @@ func newSettingsWrite(m *messages.UpdateSettings) (*write, *api.Error) {
 	if apiErr != nil {
 		return nil, apiErr
 	}
-	patch, apiErr := api.DecodeSettings(value)
+	patch, apiErr := api.DecodeSettingsWith(value, func(feature string) bool { return feature == api.ChatCompletions })
 	if apiErr != nil {
 		return nil, apiErr
 	}

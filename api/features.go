@@ -5,6 +5,9 @@ import "strings"
 // Feature is an experimental feature: its key in the API, its name in error texts, and where it is discussed.
 type Feature struct{ Key, Name, Link string }
 
+// ChatCompletions is the key of the feature of chats.
+const ChatCompletions = "chatCompletions"
+
 const discussions = "https://github.com/orgs/meilisearch/discussions/"
 
 // Features are the experimental ones of Meilisearch v1.50, in the order of GET. Some gate nothing by themselves and have
@@ -20,7 +23,7 @@ func Features() []Feature {
 		{"getTaskDocumentsRoute", "get task documents route", discussions + "808"},
 		{"taskQueueCompactionRoute", "task queue compaction route", discussions + "883"},
 		{"compositeEmbedders", "composite embedders", discussions + "816"},
-		{"chatCompletions", "chat completions", discussions + "835"},
+		{ChatCompletions, "chat completions", discussions + "835"},
 		{"multimodal", "multimodal", discussions + "846"},
 		{"foreignKeys", "foreign_keys", discussions + "873"},
 		{Key: "disableDocumentsFetchQueue"},

@@ -55,7 +55,7 @@ type core struct {
 	keys      map[string]*apiKey
 	features  map[string]bool
 	webhooks  map[string]*api.Webhook // by uuid; replaced, never changed
-	chats     map[string]*chatSettings
+	chats     map[string]*api.ChatWorkspace
 	network   network
 	stats     statsClock
 	changed   chan struct{} // closed and replaced whenever the queue gets shorter

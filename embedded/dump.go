@@ -356,7 +356,7 @@ func (c *core) importInstance(files map[string][]byte) error {
 		if !isChat {
 			continue
 		}
-		s := defaultChatSettings()
+		s := api.DefaultChatWorkspace()
 		if err := json.Unmarshal(data, s); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}

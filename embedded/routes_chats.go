@@ -23,55 +23,16 @@ func chatRoutes() []route {
 	}
 }
 
-// chatSettings are the settings of one workspace. They are replaced, never changed.
-type chatSettings struct {
-	Source       string      `json:"source"`
-	OrgID        *string     `json:"orgId"`
-	ProjectID    *string     `json:"projectId"`
-	APIVersion   *string     `json:"apiVersion"`
-	DeploymentID *string     `json:"deploymentId"`
-	BaseURL      *string     `json:"baseUrl"`
-	APIKey       *string     `json:"apiKey"`
-	Prompts      chatPrompts `json:"prompts"`
-}
-
-type chatPrompts struct {
-	System              string `json:"system"`
-	SearchDescription   string `json:"searchDescription"`
-	SearchQParam        string `json:"searchQParam"`
-	SearchFilterParam   string `json:"searchFilterParam"`
-	SearchIndexUIDParam string `json:"searchIndexUidParam"`
-}
-
-// defaultPrompts are not the texts of the real server: no model reads them here.
-func defaultPrompts() chatPrompts {
-	return chatPrompts{"Answer from what the search tool finds.", "Search the documents.", "The words to search for.",
-		"The filter of the search. These fields can be filtered on: ", "The index to search in."}
-}
-
-func defaultChatSettings() *chatSettings {
-	return &chatSettings{Source: "openAi", Prompts: defaultPrompts()}
-}
-
-func (s *chatSettings) masked() *chatSettings {
-	n := *s
-	if n.APIKey != nil {
-		key := api.HideSecret(*n.APIKey)
-		n.APIKey = &key
-	}
-	return &n
-}
-
-func (c *core) chat(uid string) *chatSettings {
+func (c *core) chat(uid string) *api.ChatWorkspace {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.chats[uid]
 }
 
 // putChat keeps the settings of a workspace, or forgets them when s is nil.
-func (c *core) putChat(uid string, s *chatSettings) *api.Error {
-	return remember(c, metaChats, &c.chats, func(old map[string]*chatSettings) map[string]*chatSettings {
-		next := make(map[string]*chatSettings, len(old)+1)
+func (c *core) putChat(uid string, s *api.ChatWorkspace) *api.Error {
+	return remember(c, metaChats, &c.chats, func(old map[string]*api.ChatWorkspace) map[string]*api.ChatWorkspace {
+		next := make(map[string]*api.ChatWorkspace, len(old)+1)
 		maps.Copy(next, old)
 		next[uid] = s
 		if s == nil {
@@ -113,7 +74,7 @@ func getChat(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	if r.core.chat(uid) == nil {
-		return nil, api.NewError("chat_not_found", "chat "+uid+" not found")
+		return nil, api.ChatNotFound(uid)
 	}
 	return ok(chatView{uid})
 }
@@ -124,7 +85,7 @@ func deleteChat(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	if r.core.chat(uid) == nil {
-		return nil, api.NewError("chat_not_found", "chat "+uid+" not found")
+		return nil, api.ChatNotFound(uid)
 	}
 	if err := r.core.putChat(uid, nil); err != nil {
 		return nil, err
@@ -132,14 +93,14 @@ func deleteChat(r *request) (*reply, *api.Error) {
 	return &reply{status: http.StatusNoContent}, nil
 }
 
-func (r *request) chatOfPath() (string, *chatSettings, *api.Error) {
+func (r *request) chatOfPath() (string, *api.ChatWorkspace, *api.Error) {
 	uid := r.params["ws"]
 	if err := r.core.require("chatCompletions", "using the /chats/settings route"); err != nil {
 		return uid, nil, err
 	}
 	s := r.core.chat(uid)
 	if s == nil {
-		return uid, nil, api.NewError("chat_not_found", "Chat `"+uid+"` not found")
+		return uid, nil, api.ChatUnknown(uid)
 	}
 	return uid, s, nil
 }
@@ -149,7 +110,7 @@ func getChatSettings(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(s.masked())
+	return ok(s.Masked())
 }
 
 func resetChatSettings(r *request) (*reply, *api.Error) {
@@ -157,79 +118,19 @@ func resetChatSettings(r *request) (*reply, *api.Error) {
 	if err != nil {
 		return nil, err
 	}
-	s := defaultChatSettings()
+	s := api.DefaultChatWorkspace()
 	if err := r.core.putChat(uid, s); err != nil {
 		return nil, err
 	}
 	return ok(s)
 }
 
-// chatChange is the body of PATCH.
-type chatChange struct {
-	source                                                      api.Opt[string]
-	orgID, projectID, apiVersion, deploymentID, baseURL, apiKey api.Opt[string]
-	prompts                                                     api.Opt[promptsChange]
-}
-
-type promptsChange struct{ system, description, q, filter, index api.Opt[string] }
-
-func readPrompts(code string, p *promptsChange) api.Into {
-	return api.ObjectInto(code, func() []api.Field {
-		const prefix = "invalid_chat_completion_"
-		return []api.Field{
-			{Name: "system", Into: api.OptOf(prefix+"system_prompt", &p.system, api.Text)},
-			{Name: "searchDescription", Into: api.OptOf(prefix+"search_description_prompt", &p.description, api.Text)},
-			{Name: "searchQParam", Into: api.OptOf(prefix+"search_query_param_prompt", &p.q, api.Text)},
-			{Name: "searchFilterParam", Into: api.OptOf(prefix+"search_filter_param_prompt", &p.filter, api.Text)},
-			{Name: "searchIndexUidParam", Into: api.OptOf(prefix+"search_index_uid_param_prompt", &p.index, api.Text)},
-		}
-	})
-}
-
-func (r *request) chatChange() (*chatChange, *api.Error) {
-	n := &chatChange{}
-	const prefix = "invalid_chat_completion_"
-	return n, r.object(
-		api.Field{Name: "source", Into: api.OptOf("bad_request", &n.source, api.OneOf("openAi", "mistral", "azureOpenAi", "vLlm"))},
-		api.Field{Name: "orgId", Into: api.OptOf(prefix+"org_id", &n.orgID, api.Text)},
-		api.Field{Name: "projectId", Into: api.OptOf(prefix+"project_id", &n.projectID, api.Text)},
-		api.Field{Name: "apiVersion", Into: api.OptOf(prefix+"api_version", &n.apiVersion, api.Text)},
-		api.Field{Name: "deploymentId", Into: api.OptOf(prefix+"deployment_id", &n.deploymentID, api.Text)},
-		api.Field{Name: "baseUrl", Into: api.OptOf(prefix+"base_api", &n.baseURL, api.Text)},
-		api.Field{Name: "apiKey", Into: api.OptOf(prefix+"api_key", &n.apiKey, api.Text)},
-		api.Field{Name: "prompts", Into: api.OptOf("bad_request", &n.prompts, readPrompts)})
-}
-
-func (n *chatChange) apply(old *chatSettings) (*chatSettings, *api.Error) {
-	s, def := *old, defaultPrompts()
-	n.source.Apply(&s.Source, "openAi")
-	for _, f := range []struct {
-		change api.Opt[string]
-		dst    **string
-	}{{n.orgID, &s.OrgID}, {n.projectID, &s.ProjectID}, {n.apiVersion, &s.APIVersion}, {n.deploymentID, &s.DeploymentID},
-		{n.baseURL, &s.BaseURL}, {n.apiKey, &s.APIKey}} {
-		patchText(f.dst, f.change)
-	}
-	if n.prompts.IsNull() {
-		s.Prompts = def
-	}
-	p := n.prompts.Value()
-	p.system.Apply(&s.Prompts.System, def.System)
-	p.description.Apply(&s.Prompts.SearchDescription, def.SearchDescription)
-	p.q.Apply(&s.Prompts.SearchQParam, def.SearchQParam)
-	p.filter.Apply(&s.Prompts.SearchFilterParam, def.SearchFilterParam)
-	p.index.Apply(&s.Prompts.SearchIndexUIDParam, def.SearchIndexUIDParam)
-	switch {
-	case s.Source == "azureOpenAi" && (s.BaseURL == nil || s.DeploymentID == nil || s.APIVersion == nil):
-		return nil, api.NewError("bad_request", "azureOpenAi requires setting a valid `baseUrl`, `deploymentId`, and `apiVersion`")
-	case s.Source == "vLlm" && s.BaseURL == nil:
-		return nil, api.NewError("bad_request", "vLlm requires setting a valid `baseUrl`")
-	}
-	return &s, nil
-}
-
 func patchChatSettings(r *request) (*reply, *api.Error) {
-	n, err := r.chatChange()
+	v, err := r.readJSON()
+	if err != nil {
+		return nil, err
+	}
+	n, err := api.DecodeChatWorkspace(v)
 	if err != nil {
 		return nil, err
 	}
@@ -239,16 +140,16 @@ func patchChatSettings(r *request) (*reply, *api.Error) {
 	uid := r.params["ws"]
 	old := r.core.chat(uid)
 	if old == nil {
-		old = defaultChatSettings()
+		old = api.DefaultChatWorkspace()
 	}
-	s, err := n.apply(old)
+	s, err := n.Apply(old)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.core.putChat(uid, s); err != nil {
 		return nil, err
 	}
-	return ok(s.masked())
+	return ok(s.Masked())
 }
 
 // chatCompletion says that there is no model: in a stream as the event that tells of a model out of reach, which is
@@ -266,7 +167,7 @@ func chatCompletion(r *request) (*reply, *api.Error) {
 		return nil, api.NewError("unimplemented_non_streaming_chat_completions", "Non-streamed chat completions is not implemented")
 	}
 	if r.core.chat(r.params["ws"]) == nil {
-		return nil, api.NewError("chat_not_found", "Chat `"+r.params["ws"]+"` not found")
+		return nil, api.ChatUnknown(r.params["ws"])
 	}
 	type inner struct {
 		Type    string  `json:"type"`

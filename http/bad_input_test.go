@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -182,6 +183,10 @@ var gatedCalls = []struct{ call, body, feature, text string }{
 }
 
 func TestRoutesOfExperimentalFeatures(t *testing.T) {
+	served := map[string]string{
+		"GET /chats": "200", "GET /chats/w": "404 chat_not_found", "DELETE /chats/w": "404 chat_not_found", "GET /chats/w/settings": "404 chat_not_found",
+		`PATCH /chats/w/settings{"source":"openAi"}`: "200", `PATCH /indexes/films/settings{"chat":{}}`: "202",
+	}
 	const key = "master-master-master"
 	for _, q := range gatedCalls {
 		t.Run(q.call+" "+q.body, func(t *testing.T) {
@@ -208,6 +213,12 @@ func TestRoutesOfExperimentalFeatures(t *testing.T) {
 				if r.status != 200 || !strings.Contains(r.body, "miroir_http_requests_total") {
 					t.Errorf("the metrics are %d %.100s", r.status, r.body)
 				}
+			case served[q.call+q.body] != "":
+				status, code, _ := strings.Cut(served[q.call+q.body], " ")
+				if strconv.Itoa(r.status) != status || code != "" && r.code(t) != code {
+					t.Errorf("while it is on it is %d %s", r.status, r.body)
+				}
+				return
 			case q.feature == "getTaskDocumentsRoute":
 				if r.status != 404 || r.code(t) != "task_file_not_found" {
 					t.Errorf("the documents of a task that has ended are %d %s", r.status, r.body)

@@ -34,6 +34,9 @@ type Door interface {
 	// exactly those.
 	Features(ctx context.Context) (map[string]bool, error)
 	SetFeatures(ctx context.Context, on map[string]bool) error
+	// Chats are the workspaces of chats by uid; SetChats replaces all of them.
+	Chats(ctx context.Context) (map[string]*api.ChatWorkspace, error)
+	SetChats(ctx context.Context, all map[string]*api.ChatWorkspace) error
 
 	Topology() *messages.Topology
 	Shards() *messages.Shards

@@ -39,6 +39,7 @@ type fakeDoor struct {
 	indexes  []*messages.Index
 	ready    error
 	features map[string]bool
+	chats    map[string]*api.ChatWorkspace
 	failTask error
 
 	backedUp  []string
@@ -160,6 +161,17 @@ func (d *fakeDoor) Features(context.Context) (map[string]bool, error) {
 
 func (d *fakeDoor) SetFeatures(_ context.Context, on map[string]bool) error {
 	d.features = on
+	return nil
+}
+
+func (d *fakeDoor) Chats(context.Context) (map[string]*api.ChatWorkspace, error) {
+	all := map[string]*api.ChatWorkspace{}
+	maps.Copy(all, d.chats)
+	return all, nil
+}
+
+func (d *fakeDoor) SetChats(_ context.Context, all map[string]*api.ChatWorkspace) error {
+	d.chats = all
 	return nil
 }
 

@@ -118,6 +118,7 @@ type Server struct {
 	bodies     budget
 	draining   atomic.Bool
 	featuresMu sync.Mutex // one change of features at a time
+	chatsMu    sync.Mutex // one change of chats at a time
 	created    time.Time
 
 	api, side     *http.Server

@@ -14,12 +14,12 @@ import (
 func (s *Server) settingsRoutes() {
 	const base = "/indexes/:index/settings"
 	s.route(http.MethodGet, base, ActionSettingsGet, getSettings)
-	s.route(http.MethodPatch, base, ActionSettingsUpdate, func(c *call) error { return updateSettings(c, api.DecodeSettings) })
+	s.route(http.MethodPatch, base, ActionSettingsUpdate, func(c *call) error { return updateSettings(c, api.DecodeSettingsWith) })
 	s.route(http.MethodDelete, base, ActionSettingsUpdate, func(c *call) error { return resetSettings(c, api.ResetSettings()) })
 	for _, setting := range api.SettingTable() {
 		path := base + "/" + setting.Path
 		s.route(http.MethodGet, path, ActionSettingsGet, func(c *call) error { return getSetting(c, setting) })
-		s.route(setting.Verb, path, ActionSettingsUpdate, func(c *call) error { return updateSettings(c, setting.Decode) })
+		s.route(setting.Verb, path, ActionSettingsUpdate, func(c *call) error { return updateSettings(c, setting.DecodeWith) })
 		s.route(http.MethodDelete, path, ActionSettingsUpdate, func(c *call) error { return resetSettings(c, setting.Reset()) })
 	}
 }
@@ -44,7 +44,17 @@ func getSettings(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, all.Masked())
+	shown := all.Masked()
+	on, err := c.s.opts.Door.Features(c.ctx())
+	switch {
+	case err != nil:
+		return err
+	case !on[api.ChatCompletions]:
+		shown.Chat = nil
+	case shown.Chat == nil:
+		shown.Chat = api.DefaultChat()
+	}
+	return c.json(http.StatusOK, shown)
 }
 
 func getSetting(c *call, setting api.Setting) error {
@@ -55,12 +65,18 @@ func getSetting(c *call, setting api.Setting) error {
 	return c.json(http.StatusOK, setting.Get(all))
 }
 
-func updateSettings(c *call, decode func(api.Value) (*api.SettingsPatch, *api.Error)) error {
+// updateSettings takes, of the settings that belong to experimental features, that of
+// chats.
+func updateSettings(c *call, decode func(v api.Value, on func(feature string) bool) (*api.SettingsPatch, *api.Error)) error {
 	v, err := c.jsonValue()
 	if err != nil {
 		return err
 	}
-	patch, bad := decode(v)
+	on, err := c.s.opts.Door.Features(c.ctx())
+	if err != nil {
+		return err
+	}
+	patch, bad := decode(v, func(feature string) bool { return feature == api.ChatCompletions && on[feature] })
 	if bad != nil {
 		return bad
 	}

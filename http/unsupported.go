@@ -27,6 +27,8 @@ const (
 	anyBody = "*"
 )
 
+const toChatSettings = "using the /chats/settings route"
+
 // gatedRoutes are those that only experimental features open. While the feature is
 // off the answer is that of Meilisearch; what Miroir does not serve although it is on
 // says so.
@@ -34,9 +36,8 @@ func (s *Server) gatedRoutes() {
 	const (
 		get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
 
-		toLogs         = "Modifying logs through the `/logs/*` routes"
-		toRules        = "Using the `/dynamic-search-rules` routes"
-		toChatSettings = "using the /chats/settings route"
+		toLogs  = "Modifying logs through the `/logs/*` routes"
+		toRules = "Using the `/dynamic-search-rules` routes"
 	)
 	refuse := func(text string) func(*call) error {
 		answer := notSupported(text)
@@ -44,7 +45,7 @@ func (s *Server) gatedRoutes() {
 	}
 	metrics := s.metricsHandler()
 	network := refuse("Miroir is the network of its nodes: they are named in its own configuration, and shown by GET /_miroir/topology.")
-	chats := refuse("Miroir does not hold chats. Search with POST /indexes/{uid}/search and call the language model yourself.")
+	chats := refuse("Miroir does not talk to language models. Search with POST /indexes/{uid}/search and call the language model yourself.")
 	rules := refuse("Miroir does not apply dynamic search rules. Leave them out, or order documents with `sort` and `rankingRules`.")
 	logs := refuse("Miroir writes its log to standard error; set what it holds with --log-level.")
 	for _, r := range []gated{
@@ -69,12 +70,11 @@ func (s *Server) gatedRoutes() {
 		{del, "/dynamic-search-rules/:uid", ActionSearchRulesDel, "dynamicSearchRules", toRules, noBody, rules},
 		{post, "/render-template", ActionSettingsGet, "renderRoute", "calling the /render-template route", "template input",
 			refuse("Miroir does not render templates. Ask a node itself.")},
-		{get, "/chats", ActionChatsGet, "chatCompletions", "listing the chats", noBody, chats},
-		{get, "/chats/:workspace", ActionChatsGet, "chatCompletions", "displaying a chat", noBody, chats},
-		{del, "/chats/:workspace", ActionChatsDelete, "chatCompletions", "deleting a chat", noBody, chats},
-		{get, "/chats/:workspace/settings", ActionChatSettingsGet, "chatCompletions", toChatSettings, noBody, chats},
-		{patch, "/chats/:workspace/settings", ActionChatSettingsSet, "chatCompletions", toChatSettings, "source orgId projectId apiVersion deploymentId baseUrl apiKey prompts", chats},
-		{del, "/chats/:workspace/settings", ActionChatSettingsSet, "chatCompletions", toChatSettings, noBody, chats},
+		{get, "/chats", ActionChatsGet, "chatCompletions", "listing the chats", noBody, listChats},
+		{get, "/chats/:workspace", ActionChatsGet, "chatCompletions", "displaying a chat", noBody, getChat},
+		{del, "/chats/:workspace", ActionChatsDelete, "chatCompletions", "deleting a chat", noBody, deleteChat},
+		{get, "/chats/:workspace/settings", ActionChatSettingsGet, "chatCompletions", toChatSettings, noBody, getChatSettings},
+		{del, "/chats/:workspace/settings", ActionChatSettingsSet, "chatCompletions", toChatSettings, noBody, resetChatSettings},
 		{post, "/chats/:workspace/chat/completions", ActionChatCompletions, "chatCompletions", "using the /chats chat completions route", anyBody, chats},
 		{post, "/export", ActionExport, "", "", "url apiKey payloadSize indexes",
 			refuse("Miroir does not export. Read documents with GET /indexes/{uid}/documents and send them to the other server.")},
@@ -85,6 +85,7 @@ func (s *Server) gatedRoutes() {
 		}
 		s.add(made)
 	}
+	s.route(patch, "/chats/:workspace/settings", ActionChatSettingsSet, patchChatSettings) // it reads its body itself, before the feature
 }
 
 // answer looks at the body and the feature before it serves.
