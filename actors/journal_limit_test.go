@@ -1,10 +1,12 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
 )
 
@@ -44,6 +46,36 @@ func TestWhatTheJournalCannotKeepIsRebuilt(t *testing.T) {
 	f.up(1)
 	f.readAgain()
 	if docs := f.equal("films"); len(docs) != 157 {
+		t.Errorf("%d documents", len(docs))
+	}
+}
+
+// A large payload is refused where the room ends, not when all of it is on the disk.
+func TestAPayloadThatTheJournalHasNoRoomForIsRefusedOnItsWay(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	const limit = 8 << 20
+	f.smallJournal(limit)
+	f.must(adding("films", `[{"id":0}]`))
+	out, piece, written := f.c.NewPayload(), make([]byte, 64<<10), 0
+	for {
+		n, err := out.Write(piece)
+		if written += n; err != nil {
+			var full *api.Error
+			if !errors.As(err, &full) || full.Code != "miroir_overloaded" {
+				t.Errorf("after %d bytes: %v", written, err)
+			}
+			break
+		}
+		if size := f.c.store.Journal().Size(); size > limit {
+			t.Fatalf("the journal has %d bytes", size)
+		}
+	}
+	if written < limit/2 {
+		t.Errorf("refused after %d bytes", written)
+	}
+	out.Abort()
+	f.must(adding("films", `[{"id":1}]`))
+	if docs := f.equal("films"); len(docs) != 2 {
 		t.Errorf("%d documents", len(docs))
 	}
 }

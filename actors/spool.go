@@ -19,8 +19,23 @@ const spooledFrom = 1 << 20
 const maxParsing = 2
 
 // NewPayload takes a payload of documents piece by piece. Finish says where it is,
-// for messages.AddDocuments.
-func (c *Cluster) NewPayload() store.Stream { return c.store.Journal().Stream() }
+// for messages.AddDocuments. A piece that the journal has no room for is refused with
+// an *api.Error.
+func (c *Cluster) NewPayload() store.Stream { return &roomyStream{c.store.Journal().Stream(), c} }
+
+// roomyStream sees to it that a payload ends where the room of the journal does.
+type roomyStream struct {
+	store.Stream
+	c *Cluster
+}
+
+// Write implements store.Stream.
+func (s *roomyStream) Write(p []byte) (int, error) {
+	if full := s.c.journalRoom(len(p)); full != nil {
+		return 0, full
+	}
+	return s.Stream.Write(p) //nolint:wrapcheck // the store's own
+}
 
 // discardPayload lets go of the payload of a write that was not begun.
 func (c *Cluster) discardPayload(msg any) {

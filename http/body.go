@@ -40,7 +40,12 @@ func (c *call) readWhole() ([]byte, error) {
 		return nil, err
 	case n < 0 || source != nil:
 		return c.grow(in, limit, source)
+	case n > spoolFrom: // a slow client holds what it has sent, not what it will send
+		return c.grow(in, n, nil)
 	default:
+		if err := c.hold(n); err != nil {
+			return nil, err
+		}
 		body := make([]byte, n)
 		if _, err := io.ReadFull(in, body); err != nil {
 			return nil, readFailure(err)
@@ -60,8 +65,8 @@ func (c *call) encoding() (name string, encoded bool) {
 	return name, false
 }
 
-// decoded gives the body as it was before it was encoded, nil for none. Of a body
-// that announces its size the budget is taken, and one over the limit is refused.
+// decoded gives the body as it was before it was encoded, nil for none. A body that
+// announces a size over the limit is refused.
 // source is set for decoders: an error of theirs is the client's encoding unless
 // the connection failed.
 func (c *call) decoded() (in io.Reader, source *countingReader, err error) {
@@ -72,8 +77,6 @@ func (c *call) decoded() (in io.Reader, source *countingReader, err error) {
 		return nil, nil, nil
 	case !encoded && n > c.s.opts.MaxBody:
 		return nil, nil, errTooLarge
-	case !encoded && n > 0:
-		return r.Body, nil, c.hold(n)
 	case !encoded:
 		return r.Body, nil, nil
 	}

@@ -126,6 +126,32 @@ func TestALargePayloadThatBreaksOffIsLetGo(t *testing.T) {
 	}
 }
 
+// A client that announces much and sends little takes no room from others.
+func TestASlowClientHoldsOnlyWhatItHasSent(t *testing.T) {
+	for _, path := range []string{"/indexes/films/documents", "/indexes/films/documents/delete-batch"} {
+		door := newFakeDoor()
+		s := start(t, door, func(o *Options) { o.MaxBody, o.MaxBodies = 3*spoolFrom, 4*spoolFrom })
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n[", path, 3*spoolFrom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for limit := time.Now().Add(30 * time.Second); s.bodies.Load() == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatal("the request does not come in")
+			}
+		}
+		r := send(t, s, "POST", path, "["+strings.Repeat(" ", 2*spoolFrom)+"]", asJSON...)
+		if r.status != 202 {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestBodiesWaitForTheirPartOfTheBudget(t *testing.T) {
 	b := &budget{limit: 100}
 	ctx := context.Background()
