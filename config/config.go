@@ -103,6 +103,8 @@ type Limits struct {
 	ShutdownTimeout   time.Duration `yaml:"shutdown_timeout"`
 	MaxConcurrent     int           `yaml:"max_concurrent_requests"`
 	MaxWait           time.Duration `yaml:"max_request_wait"` // for a free place among them
+	MaxQueries        int           `yaml:"max_queries"`      // of one multi-search
+	MaxConditions     int           `yaml:"max_conditions"`   // of one filter
 	MaxTasks          int           `yaml:"max_tasks"`        // kept; beyond it the oldest tenth goes
 	ReadDeadline      time.Duration `yaml:"read_deadline"`    // of a search or another read, all node calls together
 	WriteDeadline     time.Duration `yaml:"write_deadline"`   // until a write is answered
@@ -135,6 +137,8 @@ func Default() *Config {
 			ShutdownTimeout:   30 * time.Second,
 			MaxConcurrent:     1024,
 			MaxWait:           time.Second,
+			MaxQueries:        10_000,
+			MaxConditions:     4_000,
 			MaxTasks:          1_000_000,
 			ReadDeadline:      30 * time.Second,
 			WriteDeadline:     30 * time.Second,

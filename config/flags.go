@@ -21,6 +21,7 @@ var flagFields = map[string]string{
 	"http-read-timeout": "limits.http_read_timeout", "http-write-timeout": "limits.http_write_timeout",
 	"http-idle-timeout": "limits.http_idle_timeout", "shutdown-timeout": "limits.shutdown_timeout",
 	"max-concurrent-requests": "limits.max_concurrent_requests", "max-request-wait": "limits.max_request_wait",
+	"max-queries": "limits.max_queries", "max-conditions": "limits.max_conditions",
 	"max-tasks":     "limits.max_tasks",
 	"read-deadline": "limits.read_deadline", "write-deadline": "limits.write_deadline",
 	"node-read-timeout": "limits.node_read_timeout", "node-write-timeout": "limits.node_write_timeout",
@@ -69,6 +70,8 @@ func (c *Config) limitFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&l.ShutdownTimeout, "shutdown-timeout", l.ShutdownTimeout, "time for requests to end after a signal to stop")
 	fs.IntVar(&l.MaxConcurrent, "max-concurrent-requests", l.MaxConcurrent, "requests worked on at once")
 	fs.DurationVar(&l.MaxWait, "max-request-wait", l.MaxWait, "time a request waits to be worked on before it is refused")
+	fs.IntVar(&l.MaxQueries, "max-queries", l.MaxQueries, "queries of one multi-search")
+	fs.IntVar(&l.MaxConditions, "max-conditions", l.MaxConditions, "conditions of one filter; what they cost a node grows with their square")
 	fs.IntVar(&l.MaxTasks, "max-tasks", l.MaxTasks, "tasks kept in the history; when there are as many, the oldest tenth of them is deleted")
 	fs.DurationVar(&l.ReadDeadline, "read-deadline", l.ReadDeadline, "time for a read to be answered, all calls to nodes together")
 	fs.DurationVar(&l.WriteDeadline, "write-deadline", l.WriteDeadline, "time for a write to be answered")

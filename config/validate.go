@@ -236,6 +236,14 @@ func (v *validation) limits() {
 	if l.MaxTasks < 10 {
 		v.add("limits.max_tasks", "must be at least 10, got %d", l.MaxTasks)
 	}
+	for _, n := range []struct {
+		field string
+		value int
+	}{{"max_queries", l.MaxQueries}, {"max_conditions", l.MaxConditions}} {
+		if n.value < 1 {
+			v.add("limits."+n.field, "must be at least 1, got %d", n.value)
+		}
+	}
 	if l.MaxConcurrent < 1 {
 		v.add("limits.max_concurrent_requests", "must be at least 1, got %d", l.MaxConcurrent)
 	}

@@ -278,11 +278,7 @@ func (c *call) jsonValue() (api.Value, error) {
 	if err != nil {
 		return api.Value{}, err
 	}
-	v, err := api.ParseJSON(body)
-	if err != nil {
-		return api.Value{}, malformed(err)
-	}
-	return v, nil
+	return c.parse(body)
 }
 
 func malformed(err error) error {

@@ -52,6 +52,9 @@ func browseGet(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFilter(q.Filter, "invalid_document_filter"); err != nil {
+		return err
+	}
 	return c.ask(&messages.BrowseDocuments{IndexUID: uid, Body: body, Query: c.query(), IsGet: true})
 }
 
@@ -62,6 +65,9 @@ func browsePost(c *call) error {
 	}
 	uid, err := c.indexUID()
 	if err != nil {
+		return err
+	}
+	if err := c.checkFilterIn(body, "invalid_document_filter"); err != nil {
 		return err
 	}
 	return c.ask(&messages.BrowseDocuments{IndexUID: uid, Body: body})
@@ -214,6 +220,9 @@ func deleteByFilter(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFilter(&expression, "invalid_document_filter"); err != nil {
+		return err
+	}
 	parsed, err := filter.Parse(expression.Any())
 	if err != nil {
 		return api.NewError("invalid_document_filter", err.Error())
@@ -252,6 +261,9 @@ func editDocuments(c *call) error {
 		return err
 	}
 	if m.WriteOptions, err = c.writeOptions(metadata); err != nil {
+		return err
+	}
+	if err := c.checkFilter(expression, "invalid_document_filter"); err != nil {
 		return err
 	}
 	if expression != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/auth"
@@ -32,7 +33,7 @@ func searchPost(c *call) error {
 	if err != nil {
 		return err
 	}
-	return wordsBeforeIndex(body, search(c, body), func(v api.Value) *api.Error {
+	return c.wordsBeforeIndex(body, search(c, body), func(v api.Value) *api.Error {
 		_, bad := api.DecodeSearch(v)
 		return bad
 	})
@@ -40,14 +41,14 @@ func searchPost(c *call) error {
 
 // wordsBeforeIndex gives the error of a body that is wrong in itself before that
 // of an index that is not there, as Meilisearch does. No node was asked then.
-func wordsBeforeIndex(body []byte, err error, decode func(api.Value) *api.Error) error {
+func (c *call) wordsBeforeIndex(body []byte, err error, decode func(api.Value) *api.Error) error {
 	var e *api.Error
 	if !errors.As(err, &e) || e.Code != "index_not_found" {
 		return err
 	}
-	v, wrong := api.ParseJSON(body)
+	v, wrong := c.parse(body)
 	if wrong != nil {
-		return malformed(wrong)
+		return wrong
 	}
 	if bad := decode(v); bad != nil {
 		return bad
@@ -73,6 +74,9 @@ func search(c *call, body []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFilterIn(body, "invalid_search_filter"); err != nil {
+		return err
+	}
 	if body, err = c.withRule(uid, body); err != nil {
 		return err
 	}
@@ -89,11 +93,14 @@ func facetSearch(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFilterIn(body, "invalid_search_filter"); err != nil {
+		return err
+	}
 	ruled, err := c.withRule(uid, body)
 	if err != nil {
 		return err
 	}
-	return wordsBeforeIndex(body, c.ask(&messages.FacetSearch{IndexUID: uid, Body: ruled}), func(v api.Value) *api.Error {
+	return c.wordsBeforeIndex(body, c.ask(&messages.FacetSearch{IndexUID: uid, Body: ruled}), func(v api.Value) *api.Error {
 		_, bad := api.DecodeFacetSearch(v)
 		return bad
 	})
@@ -105,7 +112,7 @@ func similarPost(c *call) error {
 	if err != nil {
 		return err
 	}
-	return wordsBeforeIndex(body, similar(c, body), func(v api.Value) *api.Error {
+	return c.wordsBeforeIndex(body, similar(c, body), func(v api.Value) *api.Error {
 		_, bad := api.DecodeSimilar(v)
 		return bad
 	})
@@ -127,6 +134,9 @@ func similarGet(c *call) error {
 func similar(c *call, body []byte) error {
 	uid, err := c.indexUID()
 	if err != nil {
+		return err
+	}
+	if err := c.checkFilterIn(body, "invalid_similar_filter"); err != nil {
 		return err
 	}
 	if rule := c.ruleFor(uid); rule != nil {
@@ -152,15 +162,21 @@ func multiSearch(c *call) error {
 	if err != nil {
 		return err
 	}
-	v, err := api.ParseJSON(body)
+	v, err := c.parse(body)
 	if err != nil {
-		return malformed(err)
+		return err
+	}
+	if err := c.checkQueries(&v); err != nil {
+		return err
 	}
 	m, bad := api.DecodeMultiSearch(v)
 	if bad != nil {
 		return bad
 	}
 	for i := range m.Queries {
+		if err := c.checkFilter(m.Queries[i].Filter, "invalid_search_filter"); err != nil {
+			return insideQuery(i, err)
+		}
 		if c.grant.Allowed != nil && !c.grant.Allowed(m.Queries[i].IndexUID) {
 			return insideQuery(i, api.InvalidAPIKey())
 		}
@@ -186,14 +202,20 @@ func multiSearch(c *call) error {
 	return c.bytes(http.StatusOK, append(results, "]}"...))
 }
 
-// runQueries asks all queries. Those behind a failed one may be left unasked:
-// the first failure is the answer.
+// runQueries asks all queries. Those behind a failed one may be left unasked: the
+// first failure is the answer. The answers take their part of the budget of bodies.
 func runQueries(c *call, queries []api.MultiQuery) []*messages.Answer {
 	answers := make([]*messages.Answer, len(queries))
 	slots := make(chan struct{}, searchesAtOnce)
 	var wg sync.WaitGroup
+	var failed atomic.Bool
+	var mu sync.Mutex
+	size := c.held
 	for i := range queries {
 		slots <- struct{}{}
+		if failed.Load() {
+			break // what was asked before comes to its end
+		}
 		wg.Add(1)
 		go func() {
 			defer func() {
@@ -202,10 +224,23 @@ func runQueries(c *call, queries []api.MultiQuery) []*messages.Answer {
 					c.s.log.WithField("panic", reason).Error("search of a multi-search panicked")
 					answers[i] = nil
 				}
+				if answerError(answers[i]) != nil {
+					failed.Store(true)
+				}
 				<-slots
 				wg.Done()
 			}()
-			answers[i] = oneQuery(c, &queries[i])
+			a := oneQuery(c, &queries[i])
+			if a != nil && i >= searchesAtOnce { // the first of them cost what searches of their own do
+				mu.Lock()
+				defer mu.Unlock()
+				size += int64(len(a.Body))
+				var full *api.Error
+				if errors.As(c.hold(size), &full) {
+					a = &messages.Answer{Err: full}
+				}
+			}
+			answers[i] = a
 		}()
 	}
 	wg.Wait()

@@ -54,6 +54,9 @@ type Options struct {
 	// MaxBodies bounds the bytes of all bodies being worked on, 1 GiB when 0. A
 	// request waits MaxWait for its part.
 	MaxBodies int64
+	// MaxQueries bounds the queries of one multi-search, 10,000 when 0; MaxConditions
+	// the conditions of one filter, 4,000 when 0.
+	MaxQueries, MaxConditions int
 	// MaxConcurrent bounds the requests worked on at once, 1024 when 0; MaxWait
 	// is how long one waits for its place, 1 s when 0.
 	MaxConcurrent int
@@ -72,6 +75,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Addr, "127.0.0.1:7700")
 	orDefault(&o.MaxBody, 100_000_000)
 	orDefault(&o.MaxBodies, 1<<30)
+	orDefault(&o.MaxQueries, 10_000)
+	orDefault(&o.MaxConditions, 4_000)
 	orDefault(&o.MaxConcurrent, 1024)
 	orDefault(&o.MaxWait, time.Second)
 	orDefault(&o.CompressFrom, 1024)

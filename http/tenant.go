@@ -25,10 +25,10 @@ func (c *call) withRule(index string, body []byte) ([]byte, error) {
 	if rule == nil {
 		return body, nil
 	}
-	v, err := api.ParseJSON(body)
+	v, err := c.parse(body)
 	switch {
 	case err != nil:
-		return nil, malformed(err)
+		return nil, err
 	case v.Kind != api.Object:
 		return nil, api.WrongType("bad_request", api.At{}, v, api.Object)
 	}

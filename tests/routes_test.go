@@ -220,7 +220,8 @@ func hashOf(c apiCall, said string) string {
 
 // Every route says what is wrong with a call as one server does: bodies, types, names
 // and methods that are wrong in one thing each. What a real server says is in the
-// golden file, which MIROIR_UPDATE=1 writes anew where MEILISEARCH_BIN names one.
+// golden file, which MIROIR_UPDATE=1 writes anew where MEILISEARCH_BIN names one. Without
+// one, and without MIROIR_LONG, an eighth of the calls is sent.
 func TestEveryRouteSaysWhatIsWrongAsOneServerDoes(t *testing.T) {
 	bin := os.Getenv("MEILISEARCH_BIN")
 	f := fleet.Start(t, fleet.Options{Groups: 1, Real: bin})
@@ -240,6 +241,10 @@ func TestEveryRouteSaysWhatIsWrongAsOneServerDoes(t *testing.T) {
 	different := 0
 	for _, r := range apiRoutes {
 		for _, c := range faultsOf(r) {
+			if bin == "" && os.Getenv("MIROIR_LONG") == "" && len(lines)%8 != 0 {
+				lines = append(lines, "")
+				continue
+			}
 			got, line := ask(t, f.API, c), ""
 			if bin != "" {
 				want := ask(t, servers[1], c)

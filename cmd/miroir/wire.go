@@ -92,7 +92,7 @@ func (m *miroir) serverOptions(c *config.Config, keys *miroirhttp.Keys, reg *pro
 		Door: m.cluster, Webhooks: m.hooks, Addr: c.HTTPAddr, MetricsAddr: c.MetricsAddr, TLS: tlsConfig,
 		Keys: keys, Nodes: o.switches,
 		Logger: m.log, LogRequests: c.Log.Requests, Registry: reg,
-		MaxBody: int64(l.PayloadSize), MaxBodies: int64(l.PayloadsInFlight), MaxConcurrent: l.MaxConcurrent, MaxWait: l.MaxWait,
+		MaxBody: int64(l.PayloadSize), MaxBodies: int64(l.PayloadsInFlight), MaxConcurrent: l.MaxConcurrent, MaxQueries: l.MaxQueries, MaxConditions: l.MaxConditions, MaxWait: l.MaxWait,
 		ReadHeaderTimeout: l.ReadHeaderTimeout, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
 		MaxHeaderBytes: int(l.MaxHeader),
 	}
