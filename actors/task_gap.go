@@ -38,7 +38,7 @@ const maxGap = 1000
 // onGap has compared what the tasks of a gap, first and last included, touch.
 func (c *Cluster) onGap(h *nodeHandle, first, last int64) {
 	c.metrics.taskGaps.WithLabelValues(h.node.ID).Inc()
-	c.log.WithField("node", h.node.ID).Warnf("its tasks %d to %d are not ours: somebody else writes there, or a write arrived late", first, last)
+	c.log.WithField("node", h.node.ID).Warnf("it has %s: somebody else writes there, or a write arrived late", notOurs(first, last))
 	h.unswept.Store(true)
 	c.spawn("gap", func() {
 		ctx, cancel := c.within(c.opts.WriteCallTimeout)
@@ -50,7 +50,7 @@ func (c *Cluster) onGap(h *nodeHandle, first, last int64) {
 		}
 		for _, row := range c.registry.all() {
 			if !row.Deleted && touched(row.ID) {
-				c.needRebuild(h.index, row.ID, c.registry.tableOf(row.ID, row.Shards).Held(h.index), fmt.Sprintf("tasks %d to %d of the node are not ours", first, last))
+				c.needRebuild(h.index, row.ID, c.registry.tableOf(row.ID, row.Shards).Held(h.index), "it has "+notOurs(first, last))
 			}
 		}
 	}, nil)
@@ -98,4 +98,12 @@ func (r *registry) all() []*store.Index {
 		out = append(out, row)
 	}
 	return out
+}
+
+// notOurs names tasks of a node that Miroir did not make.
+func notOurs(first, last int64) string {
+	if first == last {
+		return fmt.Sprintf("a task that is not ours, %d", first)
+	}
+	return fmt.Sprintf("tasks that are not ours, %d to %d", first, last)
 }

@@ -129,7 +129,7 @@ func peakMemory(t *testing.T, pid int) int {
 // because something is remembered of each until its write is carried out.
 func TestLargeUploadsAtOnceNeedLittleMemory(t *testing.T) {
 	if !long() {
-		uploadAtOnce(t, 12_000_000, 90, 84) // that the documents are right is told by tests of the actors
+		uploadAtOnce(t, 12_000_000, 90, 72) // that the documents are right is told by tests of the actors
 		return
 	}
 	t.Run("of 0.9 KB", func(t *testing.T) {
