@@ -114,6 +114,11 @@ func (d *documents) calls(e *entry, h *nodeHandle) []*nodeclient.Request {
 			Stream: stream{d.batch.NewBody(part, topology.InjectedLen, inject)},
 		})
 	}
+	if e.p.SkipCreation && !e.p.Update && len(calls) > 0 {
+		// A node that does this together with the write that makes a document takes the
+		// document for missing, and loses both: no batch goes over a settings change.
+		calls = append([]*nodeclient.Request{jsonCall(http.MethodPatch, "/indexes/"+e.row.IndexID+"/settings", []byte("{}"))}, calls...)
+	}
 	return calls
 }
 

@@ -381,6 +381,34 @@ func TestAWriteToAnIndexThatDoesNotExistIsAFailedTask(t *testing.T) {
 	}
 }
 
+// A real node that replaces a document with skipCreation in the batch that makes it
+// loses it, so such a write begins a batch.
+func TestAReplacementThatCreatesNothingIsNotPutIntoABatchWithWhatIsBefore(t *testing.T) {
+	f := newFleet(t, 1, 1, 1)
+	f.must(adding("films", `[{"id":1}]`))
+	f.nodes[0].PauseTasks()
+	f.accepted(updating("films", `[{"id":2,"made":true}]`))
+	skipping := adding("films", `[{"id":2,"replaced":true},{"id":3}]`)
+	skipping.SkipCreation = true
+	f.accepted(skipping)
+	last := f.accepted(adding("films", `[{"id":4}]`))
+	iv, _ := f.c.registry.lookup("films")
+	f.eventually("all is sent", func() bool { return f.tasksOf(0, iv.row.ID) >= 7 }) // with the index and settings
+	f.nodes[0].ResumeTasks()
+	f.ended(last)
+	var list nodeTasks
+	if err := f.c.read(t.Context(), f.c.nodes[0], "/tasks?types=documentAdditionOrUpdate&indexUids="+iv.row.ID, &list); err != nil || len(list.Results) != 4 {
+		t.Fatalf("%v: %+v", err, list)
+	}
+	if after, skips, before := *list.Results[0].Batch, *list.Results[1].Batch, *list.Results[2].Batch; skips == before || skips != after {
+		t.Errorf("it is in batch %d, what was before in %d, what came after in %d", skips, before, after)
+	}
+	docs := f.equal("films")
+	if _, made := docs["3"]; len(docs) != 3 || made || !strings.Contains(docs["2"], `"replaced":true`) {
+		t.Errorf("%v", docs)
+	}
+}
+
 func TestAWriteThatNoNodeCouldTakeIsDroppedAndFails(t *testing.T) {
 	f := newFleet(t, 2, 1, 1, func(o *Options) { o.ProbeInterval = 1 << 40 })
 	f.must(adding("films", manyDocs(0, 3, "x")))
