@@ -77,7 +77,8 @@ func (r *run) readsToCheck() []*Read {
 	return r.history.Reads
 }
 
-// judge starts one node, of the kind that the fleet has.
+// judge starts one node, of the kind that the fleet has. A real one takes its tasks
+// one by one: put into one batch, a task that fails may take others with it.
 func (r *run) judge(t testing.TB) fleet.API {
 	t.Helper()
 	if r.opts.Real != "" {
@@ -111,7 +112,7 @@ func (r *run) replay(t testing.TB, judge fleet.API, ordered []carried) (unlike [
 		uids[a.TaskUID()] = c
 	}
 	var page struct{ Results []*Task }
-	fleet.Eventually(t, 60*time.Second, "replay", func() error {
+	fleet.Eventually(t, 5*time.Minute, "replay", func() error {
 		var open struct{ Total int }
 		judge.Get(t, "/tasks?limit=1&statuses=enqueued,processing", &open)
 		if open.Total > 0 {
