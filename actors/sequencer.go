@@ -261,7 +261,7 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		a.state.replay(e)
 		a.lastLSN = e.row.LSN
 		switch {
-		case m.tasks[e.row.TaskUID] == nil: // settled
+		case m.tasks[e.row.TaskUID] == nil || e.row.LSN <= a.settledLSN: // the end may have come while the store was read
 		case e.row.Kind == kindRenameIndex:
 			a.window.close(e)
 		case e.row.Kind == kindClear:
@@ -273,7 +273,10 @@ func (a *sequencer) onRestored(self *actor.PID, m *restored) {
 		}
 	}
 	a.state.publish(a.handle)
-	a.trial = trialIn(m)
+	if a.trial = trialIn(m); a.trial <= a.settledLSN {
+		a.trial = 0
+	}
+	a.openWindow() // for what was held back before the store was read
 	if !a.rereading {
 		a.tellAgain(m)
 	}
