@@ -59,7 +59,7 @@ func (a *Access) rule(index string) (best Rule, found bool) {
 		if r.Pattern == index {
 			return r, true
 		}
-		if matches(r.Pattern, index) && (!found || len(r.Pattern) > len(best.Pattern)) {
+		if Matches(r.Pattern, index) && (!found || len(r.Pattern) > len(best.Pattern)) {
 			best, found = r, true
 		}
 	}

@@ -21,7 +21,7 @@ func DecodeKey(v api.Value, now time.Time) (*Key, *api.Error) {
 		{Name: "uid", Into: api.Checked(api.Text, api.BadUUID)("invalid_api_key_uid", &k.UID)},
 		{Name: "actions", Into: api.List(api.OneOf(Actions()...))("invalid_api_key_actions", &k.Actions), Required: true,
 			MissingCode: "missing_api_key_actions"},
-		{Name: "indexes", Into: api.List(api.Checked(api.Text, badPattern))("invalid_api_key_indexes", &k.Indexes), Required: true,
+		{Name: "indexes", Into: api.List(api.Checked(api.Text, BadPattern))("invalid_api_key_indexes", &k.Indexes), Required: true,
 			MissingCode: "missing_api_key_indexes"},
 		{Name: "expiresAt", Into: expiry(now, &k.ExpiresAt), Required: true, MissingCode: "missing_api_key_expires_at"},
 	}); bad != nil {
@@ -39,7 +39,9 @@ func DecodeKey(v api.Value, now time.Time) (*Key, *api.Error) {
 	return k, nil
 }
 
-func badPattern(s string) string {
+// BadPattern returns why a text is no pattern of indexes, in the words of a real server,
+// or "".
+func BadPattern(s string) string {
 	prefix := strings.TrimSuffix(s, "*")
 	if s == "*" || api.ValidIndexUID(prefix) {
 		return ""

@@ -77,7 +77,8 @@ func newestFirst(a, b *Key) int {
 	return strings.Compare(a.UID, b.UID)
 }
 
-func matches(pattern, index string) bool {
+// Matches tells whether a pattern means an index: its name, or a beginning and `*`.
+func Matches(pattern, index string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
 		return strings.HasPrefix(index, prefix)
 	}
@@ -85,5 +86,5 @@ func matches(pattern, index string) bool {
 }
 
 func matchesAny(patterns []string, index string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, index) })
+	return slices.ContainsFunc(patterns, func(p string) bool { return Matches(p, index) })
 }

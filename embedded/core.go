@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/auth"
 	"github.com/miroir-search/miroir/coding"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
@@ -52,7 +53,7 @@ type core struct {
 	working   []uint32 // tasks being worked on
 	paused    bool
 	stopping  bool
-	keys      map[string]*apiKey
+	keys      *auth.Ring // replaced, never changed
 	features  map[string]bool
 	webhooks  map[string]*api.Webhook // by uuid; replaced, never changed
 	chats     map[string]*api.ChatWorkspace
@@ -70,7 +71,7 @@ type statsClock struct{ lastUpdate time.Time }
 func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 	c := &core{
 		opt: o, now: now, faults: faults, routes: buildRoutes(), legacy: olderThan(o.Version, 1, 40),
-		indexes: make(map[string]*index), records: make(map[uint32]*record), keys: make(map[string]*apiKey),
+		indexes: make(map[string]*index), records: make(map[uint32]*record), keys: auth.NewRing(o.MasterKey, nil),
 		features: make(map[string]bool), changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	c.compressor.Vary = vary()
@@ -94,7 +95,7 @@ func openCore(o Options, now func() time.Time, faults *Faults) (*core, error) {
 			return nil, err
 		}
 	}
-	if len(c.keys) == 0 && o.MasterKey != "" {
+	if len(c.keys.Keys()) == 0 && o.MasterKey != "" {
 		if err := c.createDefaultKeys(); err != nil {
 			c.close()
 			return nil, err

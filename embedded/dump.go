@@ -22,6 +22,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/auth"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
 
@@ -196,7 +197,7 @@ func (c *core) dumpedTasks(end *record) ([]byte, error) {
 
 func (c *core) dumpedKeys() []byte {
 	var lines bytes.Buffer
-	keys := c.newestKeys()
+	keys := c.ring().Keys()
 	slices.Reverse(keys)
 	for _, k := range keys {
 		data, err := api.Marshal(dumpedKey{k.Name, k.Description, k.UID, k.Actions, k.Indexes, k.ExpiresAt, k.CreatedAt, k.UpdatedAt})
@@ -364,7 +365,7 @@ func (c *core) importInstance(files map[string][]byte) error {
 			return err
 		}
 	}
-	for i, line := range bytes.Split(bytes.TrimSpace(files["keys.jsonl"]), []byte("\n")) {
+	for _, line := range bytes.Split(bytes.TrimSpace(files["keys.jsonl"]), []byte("\n")) {
 		if len(line) == 0 {
 			continue
 		}
@@ -372,7 +373,8 @@ func (c *core) importInstance(files map[string][]byte) error {
 		if err := json.Unmarshal(line, &k); err != nil {
 			return fmt.Errorf("keys.jsonl: %w", err)
 		}
-		err := c.putKey(&apiKey{k.Name, k.Description, k.UID, k.Actions, k.Indexes, k.ExpiresAt, k.CreatedAt, k.UpdatedAt, i + 1})
+		err := c.putKey(&auth.Key{Name: k.Name, Description: k.Description, UID: k.UID, Actions: k.Actions, Indexes: k.Indexes,
+			ExpiresAt: k.ExpiresAt, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt})
 		if err != nil {
 			return err
 		}

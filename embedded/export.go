@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/miroir-search/miroir/api"
+	"github.com/miroir-search/miroir/auth"
 	"github.com/miroir-search/miroir/embedded/engine"
 )
 
@@ -68,7 +69,7 @@ func export(r *request) (*reply, *api.Error) {
 		o.Indexes = *indexes
 	}
 	for _, pattern := range sortedKeys(o.Indexes) {
-		if badIndexPattern(pattern) != "" {
+		if auth.BadPattern(pattern) != "" {
 			return nil, api.Invalid("bad_request", api.At{}.Key("indexes"), "the key "+api.QuoteJSON(pattern)+" could not be deserialized into the "+
 				"key type `meilisearch_types::index_uid_pattern::IndexUidPattern`")
 		}
@@ -152,7 +153,7 @@ func (ch *change) export(rec *record) outcome {
 	o, sent := rec.op.Export, map[string]exportedIndex{}
 	for _, uid := range ch.core.uids(access{}) {
 		for _, pattern := range sortedKeys(o.Indexes) {
-			if !matchesPattern(pattern, uid) {
+			if !auth.Matches(pattern, uid) {
 				continue
 			}
 			x, err := ch.core.lookup(uid)

@@ -234,3 +234,11 @@ func (c *core) checkRemote(q *api.MultiQuery) *api.Error {
 	}
 	return nil
 }
+
+func debugList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = api.QuoteJSON(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

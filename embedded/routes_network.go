@@ -216,3 +216,11 @@ func (n remoteChange) apply(name string, old remote, known bool) (remote, *api.E
 	old.Status = "available"
 	return old, nil
 }
+
+func patchText(dst **string, o api.Opt[string]) {
+	if text, set := o.Get(); set {
+		*dst = &text
+	} else if o.IsNull() {
+		*dst = nil
+	}
+}

@@ -302,8 +302,7 @@ func (r *request) similar(q *api.SimilarQuery) (*reply, *api.Error) {
 	if !good {
 		return nil, api.NewError("invalid_similar_id", "Invalid value at `.id`: "+api.InvalidDocumentIDText(&q.ID))
 	}
-	rule, _ := r.access.rule(x.uid)
-	res, searchErr := x.engine.Similar(r.Context(), &engine.SimilarQuery{ID: id, Embedder: q.Embedder, TargetFilter: filterOf(rule.filter),
+	res, searchErr := x.engine.Similar(r.Context(), &engine.SimilarQuery{ID: id, Embedder: q.Embedder, TargetFilter: filterOf(r.access.rule(x.uid)),
 		Filter: filterOf(r.access.filter(x.uid, q.Filter)), Offset: q.Offset, Limit: q.Limit, AttributesToRetrieve: q.AttributesToRetrieve,
 		RetrieveVectors: q.RetrieveVectors, ShowRankingScore: q.ShowRankingScore, ShowRankingScoreDetails: q.ShowRankingScoreDetails,
 		RankingScoreThreshold: q.RankingScoreThreshold})
