@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -182,5 +183,46 @@ func TestEveryRouteAsksForAToken(t *testing.T) {
 	}
 	if seen < 100 {
 		t.Errorf("only %d routes were seen", seen)
+	}
+}
+
+// Keys are a part of the store, and so of its backups.
+func TestABackupHasTheKeys(t *testing.T) {
+	ctx := context.Background()
+	open := func(dir string) (store.Store, *Keys) {
+		t.Helper()
+		s, err := store.Open(ctx, store.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		k, err := OpenKeys(ctx, testMaster, "", s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, k
+	}
+	first, keys := open(t.TempDir())
+	s := start(t, newFakeDoor(), func(o *Options) { o.Keys = keys })
+	if r := send(t, s, "POST", "/keys", `{"name":"mine","actions":["search"],"indexes":["a*"],"expiresAt":"2099-01-01T00:00:00+02:00"}`, bearerJSON(testMaster)...); r.status != 201 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	gone := keys.ring.Load().Keys()[1].UID
+	if r := send(t, s, "DELETE", "/keys/"+gone, "", bearer(testMaster)...); r.status != 204 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	copied := filepath.Join(t.TempDir(), "backup")
+	if err := first.Backup(ctx, copied); err != nil {
+		t.Fatal(err)
+	}
+	_, again := open(copied)
+	other := start(t, newFakeDoor(), func(o *Options) { o.Keys = again })
+	want, got := send(t, s, "GET", "/keys", "", bearer(testMaster)...), send(t, other, "GET", "/keys", "", bearer(testMaster)...)
+	if got.body != want.body || !strings.Contains(got.body, `"expiresAt":"2099-01-01T00:00:00+02:00"`) || !strings.Contains(got.body, `"total":4}`) {
+		t.Errorf("a backup has %s, the store %s", got.body, want.body)
 	}
 }
