@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -138,7 +139,7 @@ func (w *Webhook) check(id string) *Error {
 		if !validHeaderName(name) {
 			return Errorf("invalid_webhook_headers", "Invalid header name `%s`: invalid HTTP header name", name)
 		}
-		if strings.ContainsFunc(w.Headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f }) {
+		if strings.ContainsFunc(w.Headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 			return Errorf("invalid_webhook_headers", "Invalid header value `%s`: failed to parse header value", name)
 		}
 	}
@@ -212,11 +213,11 @@ func BadURL(text string) string {
 	if !found || !isScheme(scheme) {
 		return "relative URL without a base"
 	}
-	if s := strings.ToLower(scheme); s != "http" && s != "https" {
+	if !slices.Contains([]string{"http", "https", "ws", "wss", "ftp"}, strings.ToLower(scheme)) {
 		return ""
 	}
-	host, _, _ := strings.Cut(strings.TrimLeft(rest, `/\`), "/")
-	if i := strings.IndexAny(host, "?#"); i >= 0 {
+	host := strings.TrimLeft(rest, `/\`)
+	if i := strings.IndexAny(host, `/\?#`); i >= 0 {
 		host = host[:i]
 	}
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
@@ -228,13 +229,38 @@ func BadURL(text string) string {
 		}
 		host = host[:i]
 	}
-	if host == "" {
+	switch address := strings.Trim(host, "[]"); {
+	case host == "":
 		return "empty host"
+	case host[0] == '[':
+		if a, err := netip.ParseAddr(address); err != nil || !a.Is6() || host[len(host)-1] != ']' {
+			return "invalid IPv6 address"
+		}
+		return ""
+	case badIPv4(host):
+		return "invalid IPv4 address"
 	}
 	if _, err := url.Parse("http://" + host); err != nil {
 		return "invalid international domain name"
 	}
 	return ""
+}
+
+// badIPv4 reports whether a host ends in a number and is no IPv4 address: up to four
+// numbers, of which the last takes the bytes that are left.
+func badIPv4(host string) bool {
+	parts := strings.Split(host, ".")
+	last := len(parts) - 1
+	for i, part := range slices.Backward(parts) {
+		n, err := strconv.ParseUint(part, 10, 64)
+		switch {
+		case err != nil:
+			return i != last
+		case i > 3 || i < last && n > 255 || i == last && n >= 1<<(8*(4-last)):
+			return true
+		}
+	}
+	return false
 }
 
 func isScheme(s string) bool {
