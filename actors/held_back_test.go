@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/messages"
@@ -85,4 +86,43 @@ func TestASwapThatEndsWhileASequencerReadsTheStore(t *testing.T) {
 	}
 	f.equal("a")
 	f.equal("b")
+}
+
+// A turn of a rebuild has its place behind what a swap holds back, too: it must not
+// come before that.
+func TestACallBehindASwapWaitsForWhatIsHeldBack(t *testing.T) {
+	f := newFleet(t, 1, 2, 1)
+	f.must(adding("a", title(1, "a")))
+	f.must(adding("b", title(1, "b")))
+	for _, n := range f.nodes {
+		n.PauseTasks()
+	}
+	f.accepted(adding("a", title(2, "before")))
+	swap := f.accepted(swapping("a=b"))
+	after := f.accepted(adding("a", manyDocs(3, 20, "after"))) // on both nodes
+	h, _ := f.c.registry.resolve("a")
+	reply, ended, tasks := make(chan *watched, 1), make(chan laneCallEnd, 1), 0
+	call := &laneCall{indexID: h.id, ended: ended, run: func(context.Context, *laneCall, sender) error {
+		tasks = f.tasksOf(0, h.id)
+		return nil
+	}}
+	had := f.tasksOf(0, h.id)
+	f.c.tell(f.c.root, &toSequencer{handle: h, msg: &watchIndex{call: call, node: 0, reply: reply}})
+	f.c.tell(f.c.root, &toSequencer{handle: h, msg: &settled{}}) // opens nothing
+	select {
+	case <-reply:
+		t.Error("it was given its place before the swap had ended")
+	case <-time.After(100 * time.Millisecond):
+	}
+	for _, n := range f.nodes {
+		n.ResumeTasks()
+	}
+	f.ended(swap)
+	if end := <-ended; end.err != nil {
+		t.Error(end.err)
+	}
+	if tasks <= had {
+		t.Errorf("the node had %d tasks of the index, %d before", tasks, had)
+	}
+	f.ended(after)
 }

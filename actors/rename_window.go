@@ -53,7 +53,11 @@ func (a *sequencer) hold(entries []*entry, coordinator *actor.PID) {
 
 // openWindow hands on what waited for a renaming whose task has ended.
 func (a *sequencer) openWindow() {
-	for _, entries := range a.window.open(a.settledLSN) {
+	free := a.window.open(a.settledLSN)
+	for _, entries := range free {
 		a.dispatch(entries, nil)
+	}
+	if len(free) > 0 && a.ready {
+		a.serveWatchers()
 	}
 }

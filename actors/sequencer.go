@@ -72,7 +72,7 @@ type sequencer struct {
 	overlay     overlay
 	stands      *actor.PID    // the swap, retraction or rebuild that it stands still for
 	rereading   bool          // what the store has is known to the task keeper and the lanes
-	toWatch     []*watchIndex // came while the store was being read
+	toWatch     []*watchIndex // came while the store was being read, or entries were held back
 	trial       int64         // the try of an edit that everything waits for; 0 for none
 	tried       *editTried
 	watch       func(*actor.PID)
@@ -301,7 +301,11 @@ func (a *sequencer) tellAgain(m *restored) {
 	}
 	for _, uid := range order {
 		a.c.tell(a.c.keeper, &track{task: m.tasks[uid], entries: byTask[uid]})
-		a.dispatch(byTask[uid], nil)
+	}
+	// Not by task: what takes a refused change back belongs to that one's task, and
+	// comes later than what was ordered between them.
+	for i := range m.entries {
+		a.dispatch(m.entries[i:i+1:i+1], nil)
 	}
 }
 

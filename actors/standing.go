@@ -82,8 +82,8 @@ type watched struct {
 }
 
 func (a *sequencer) onWatchIndex(m *watchIndex) {
-	if !a.ready {
-		a.toWatch = append(a.toWatch, m)
+	if !a.ready || m.call != nil && len(a.window.held) > 0 {
+		a.toWatch = append(a.toWatch, m) // a call's place is behind what is held back
 		return
 	}
 	h := a.handle
@@ -107,6 +107,11 @@ func (a *sequencer) watchAgain() {
 	for _, d := range a.handle.watching {
 		d.touchAll()
 	}
+	a.serveWatchers()
+}
+
+// serveWatchers serves those who had to wait.
+func (a *sequencer) serveWatchers() {
 	waiting := a.toWatch
 	a.toWatch = nil
 	for _, m := range waiting {
