@@ -65,6 +65,7 @@ type document struct {
 type embeddings struct {
 	list       [][]float32
 	regenerate bool
+	left       bool // the document says nothing new; not kept
 }
 
 func (d *document) facet(field uint16) *docFacet {

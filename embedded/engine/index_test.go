@@ -114,6 +114,28 @@ func TestABadDocumentChangesNothing(t *testing.T) {
 	}
 }
 
+// What a document says without embeddings takes none away, but for null.
+func TestVectorsThatADocumentSaysNothingAbout(t *testing.T) {
+	s := DefaultSettings()
+	s.Embedders = map[string]Embedder{"e": {Dimensions: 2}}
+	for said, want := range map[string]string{
+		`{"regenerate":false}`:                   `[[1.0,2.0]]`,
+		`{"regenerate":false,"embeddings":null}`: `[[1.0,2.0]]`,
+		`{"regenerate":false,"embeddings":[]}`:   `[]`,
+		`null`:                                   `[]`,
+	} {
+		x := New(s)
+		apply(t, x, put("1", `{"id":1,"_vectors":{"e":[1,2]}}`))
+		apply(t, x, put("1", `{"id":1,"_vectors":{"e":`+said+`}}`), put("2", `{"id":2,"_vectors":{"e":`+said+`}}`))
+		for id, want := range map[string]string{"1": want, "2": `[]`} {
+			got, _ := x.View(id, nil, true)
+			if want := `{"id":` + id + `,"_vectors":{"e":{"embeddings":` + want + `,"regenerate":false}}}`; string(got) != want {
+				t.Errorf("%s: got %s, want %s", said, got, want)
+			}
+		}
+	}
+}
+
 func TestVectorsOutliveReplacement(t *testing.T) {
 	s := DefaultSettings()
 	s.Embedders = map[string]Embedder{"e": {Dimensions: 2}}

@@ -88,7 +88,15 @@ func (x *extractor) restoreVectors(v *jsonValue, d *document) {
 // notes the embedders that are left without.
 func (x *extractor) keepVectors(d, old *document) {
 	for name := range x.cfg.Embedders {
-		if _, ok := d.vectors[name]; ok {
+		e, said := d.vectors[name]
+		if said && e.left {
+			e = embeddings{}
+			if old != nil {
+				e = old.vectors[name]
+			}
+			d.setVectors(name, e)
+		}
+		if said {
 			continue
 		}
 		if old != nil {
@@ -299,8 +307,9 @@ func serdeKind(v *jsonValue) string {
 }
 
 // readEmbeddings reads what a document says under one embedder: one vector,
-// several, null for none, or an object with embeddings and regenerate. It
-// reports false when the vectors would have to be generated.
+// several, null for none, or an object with embeddings and regenerate, which without
+// embeddings leaves those that there are. It reports false when the vectors would have
+// to be generated.
 func readEmbeddings(id, name string, v *jsonValue) (embeddings, bool, error) {
 	at := "._vectors." + name
 	var out embeddings
@@ -322,8 +331,9 @@ func readEmbeddings(id, name string, v *jsonValue) (embeddings, bool, error) {
 		}
 		out.regenerate = r.text == "true"
 		e := v.get("embeddings")
-		if e == nil {
-			return out, !out.regenerate, nil
+		if e == nil || e.kind == jsonNull {
+			out.left = !out.regenerate
+			return out, out.left, nil
 		}
 		v, at = e, at+".embeddings"
 	}
