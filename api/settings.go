@@ -9,26 +9,28 @@ import (
 // Settings are all settings of an index. It encodes as the answer of GET /settings: every key, in Meilisearch's order.
 // DefaultSettings is where a new index begins; the zero value is not meaningful.
 type Settings struct {
-	DisplayedAttributes  []string            `json:"displayedAttributes"`
-	SearchableAttributes []string            `json:"searchableAttributes"`
-	FilterableAttributes []FilterableRule    `json:"filterableAttributes"`
-	SortableAttributes   []string            `json:"sortableAttributes"`
-	RankingRules         []string            `json:"rankingRules"`
-	StopWords            []string            `json:"stopWords"`
-	NonSeparatorTokens   []string            `json:"nonSeparatorTokens"`
-	SeparatorTokens      []string            `json:"separatorTokens"`
-	Dictionary           []string            `json:"dictionary"`
-	Synonyms             map[string][]string `json:"synonyms"`
-	DistinctAttribute    *string             `json:"distinctAttribute"`
-	ProximityPrecision   string              `json:"proximityPrecision"`
-	TypoTolerance        TypoTolerance       `json:"typoTolerance"`
-	Faceting             Faceting            `json:"faceting"`
-	Pagination           Pagination          `json:"pagination"`
-	Embedders            map[string]Embedder `json:"embedders"`
-	SearchCutoffMs       *uint64             `json:"searchCutoffMs"`
-	LocalizedAttributes  []LocalizedRule     `json:"localizedAttributes"`
-	FacetSearch          bool                `json:"facetSearch"`
-	PrefixSearch         string              `json:"prefixSearch"`
+	DisplayedAttributes  []string         `json:"displayedAttributes"`
+	SearchableAttributes []string         `json:"searchableAttributes"`
+	FilterableAttributes []FilterableRule `json:"filterableAttributes"`
+	SortableAttributes   []string         `json:"sortableAttributes"`
+	// ForeignKeys is nil, and not shown, unless a reader wants to see that there are none.
+	ForeignKeys         json.RawMessage     `json:"foreignKeys,omitempty"`
+	RankingRules        []string            `json:"rankingRules"`
+	StopWords           []string            `json:"stopWords"`
+	NonSeparatorTokens  []string            `json:"nonSeparatorTokens"`
+	SeparatorTokens     []string            `json:"separatorTokens"`
+	Dictionary          []string            `json:"dictionary"`
+	Synonyms            map[string][]string `json:"synonyms"`
+	DistinctAttribute   *string             `json:"distinctAttribute"`
+	ProximityPrecision  string              `json:"proximityPrecision"`
+	TypoTolerance       TypoTolerance       `json:"typoTolerance"`
+	Faceting            Faceting            `json:"faceting"`
+	Pagination          Pagination          `json:"pagination"`
+	Embedders           map[string]Embedder `json:"embedders"`
+	SearchCutoffMs      *uint64             `json:"searchCutoffMs"`
+	LocalizedAttributes []LocalizedRule     `json:"localizedAttributes"`
+	FacetSearch         bool                `json:"facetSearch"`
+	PrefixSearch        string              `json:"prefixSearch"`
 	// Chat is nil where nothing was set, and not shown then.
 	Chat *Chat `json:"chat,omitempty"`
 }

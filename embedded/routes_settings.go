@@ -1,6 +1,10 @@
 package embedded
 
-import "github.com/miroir-search/miroir/api"
+import (
+	"encoding/json"
+
+	"github.com/miroir-search/miroir/api"
+)
 
 func settingsRoutes() []route {
 	const base = "/indexes/:index/settings"
@@ -45,6 +49,9 @@ func getSettings(r *request) (*reply, *api.Error) {
 		return nil, err
 	}
 	s := x.settings.Masked()
+	if r.core.feature("foreignKeys") {
+		s.ForeignKeys = json.RawMessage("[]") // nobody can set any
+	}
 	switch {
 	case !r.core.feature("chatCompletions"):
 		s.Chat = nil

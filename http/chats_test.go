@@ -39,16 +39,16 @@ func TestChatWorkspaces(t *testing.T) {
 	}
 }
 
-// The setting of chats is shown while their feature is on.
-func TestTheSettingOfChats(t *testing.T) {
+// The settings of experimental features are shown while these are on.
+func TestSettingsOfFeatures(t *testing.T) {
 	door := newFakeDoor()
 	s := start(t, door, nil)
 	all := func() string { return send(t, s, "GET", "/indexes/films/settings", "").body }
-	if strings.Contains(all(), `"chat"`) {
+	if strings.Contains(all(), `"chat"`) || strings.Contains(all(), `"foreignKeys"`) {
 		t.Errorf("shown while it is off: %s", all())
 	}
-	send(t, s, "PATCH", "/experimental-features", `{"chatCompletions":true}`, asJSON...)
-	if !strings.Contains(all(), `"chat":{"description":""`) {
+	send(t, s, "PATCH", "/experimental-features", `{"chatCompletions":true,"foreignKeys":true}`, asJSON...)
+	if !strings.Contains(all(), `"chat":{"description":""`) || !strings.Contains(all(), `"foreignKeys":[],"rankingRules"`) {
 		t.Errorf("while it is on: %s", all())
 	}
 	if r := send(t, s, "PATCH", "/indexes/films/settings/chat", `{"description":"Films"}`, asJSON...); r.status != 202 || !strings.Contains(string(door.writes[0].(*messages.UpdateSettings).Patch), `"chat":{"description":"Films"}`) {

@@ -46,6 +46,9 @@ func getSettings(c *call) error {
 	}
 	shown := all.Masked()
 	on, err := c.s.opts.Door.Features(c.ctx())
+	if on["foreignKeys"] {
+		shown.ForeignKeys = json.RawMessage("[]") // nobody can set any
+	}
 	switch {
 	case err != nil:
 		return err

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,6 +48,9 @@ var compiled = sync.OnceValues(func() (*suite, error) {
 			return nil, err
 		}
 	}
+	if _, err := run(dir, "go", "mod", "download"); err != nil {
+		return nil, fmt.Errorf("%w: %w", errOffline, err)
+	}
 	s := &suite{bin: filepath.Join(dir, "suite.test")}
 	if _, err := run(dir, "go", "test", "-c", "-mod=mod", "-o", s.bin, suitePackage); err != nil {
 		return nil, err
@@ -55,6 +59,8 @@ var compiled = sync.OnceValues(func() (*suite, error) {
 	s.dir = strings.TrimSpace(string(out))
 	return s, err
 })
+
+var errOffline = errors.New("the suite cannot be fetched from the module proxy")
 
 // built is the directory of the compiled suite once there is one.
 var built string
@@ -69,11 +75,11 @@ func Cleanup() {
 func run(dir, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = dir
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, errors.Bytes())
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, said.Bytes())
 	}
 	return out, nil
 }
@@ -96,6 +102,9 @@ var verdict = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (\S+)`)
 func Run(t testing.TB, url string) *Report {
 	t.Helper()
 	s, err := compiled()
+	if errors.Is(err, errOffline) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +112,7 @@ func Run(t testing.TB, url string) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.bin, "-test.v", "-test.count=1") //nolint:gosec // built above
 	cmd.Dir = s.dir
