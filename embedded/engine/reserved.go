@@ -260,7 +260,14 @@ func kindText(v *jsonValue) string {
 	case jsonBool:
 		return "a boolean: `" + v.text + "`"
 	case jsonNumber:
-		return "a number: `" + v.text + "`"
+		kind := "a positive integer"
+		switch {
+		case strings.ContainsAny(v.text, ".eE"):
+			kind = "a number"
+		case v.text[0] == '-':
+			kind = "a negative integer"
+		}
+		return kind + ": `" + v.text + "`"
 	case jsonString:
 		return "a string: `" + text(v) + "`"
 	case jsonArray:
@@ -287,6 +294,23 @@ func scalarKind(v *jsonValue) (string, bool) {
 	}
 }
 
+// columnOf is where the real server's decoder stands when it dislikes a member of an
+// object: behind a scalar, before anything else.
+func columnOf(object *jsonValue, key string) int {
+	at := 1
+	for i, k := range object.keys {
+		at += len(appendString(nil, k)) + 1
+		if v := &object.items[i]; k == key {
+			if v.kind == jsonArray || v.kind == jsonObject {
+				return at
+			}
+			return at + len(text(v))
+		}
+		at += len(text(&object.items[i])) + 1
+	}
+	return at
+}
+
 // serdeKind names a value as the real server's decoder does.
 func serdeKind(v *jsonValue) string {
 	switch v.kind {
@@ -301,6 +325,8 @@ func serdeKind(v *jsonValue) string {
 		return "integer `" + v.text + "`"
 	case jsonString:
 		return "string " + text(v)
+	case jsonObject:
+		return "map"
 	default:
 		return "sequence"
 	}
@@ -327,7 +353,7 @@ func readEmbeddings(id, name string, v *jsonValue) (embeddings, bool, error) {
 			return out, false, vectorsError(id, "Missing field `%s.regenerate`\n  - note: `%s` must be an array of floats, an array of arrays of floats, or an object with field `regenerate`", at, at)
 		}
 		if r.kind != jsonBool {
-			return out, false, vectorsError(id, "Invalid value type at `%s.regenerate`: expected a boolean, but found %s", at, kindText(r))
+			return out, false, vectorsError(id, "Could not parse `%s.regenerate`: invalid type: %s, expected a boolean at line 1 column %d", at, serdeKind(r), columnOf(v, "regenerate"))
 		}
 		out.regenerate = r.text == "true"
 		e := v.get("embeddings")
@@ -353,7 +379,10 @@ func readVectorList(id, at string, v *jsonValue) ([][]float32, error) {
 	if len(v.items) == 0 {
 		return nil, nil
 	}
-	if v.items[0].kind != jsonArray {
+	if first := &v.items[0]; first.kind != jsonArray {
+		if first.kind != jsonNumber {
+			return nil, vectorsError(id, "Invalid value type at `%s[0]`: expected a number or an array, but found %s", at, kindText(first))
+		}
 		vec, err := readVector(id, at, v)
 		return [][]float32{vec}, err
 	}
