@@ -145,7 +145,7 @@ func anyText(s string) (string, string) { return s, "" }
 
 // WriteParams are the parameters of POST and PUT /documents.
 type WriteParams struct {
-	PrimaryKey *string
+	PrimaryKey   *string
 	CSVDelimiter *byte // nil when it was not sent
 	Metadata     *string
 	SkipCreation bool

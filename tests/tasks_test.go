@@ -51,7 +51,7 @@ var taskQuestions = []string{
 	"GET /tasks/0", "GET /tasks/4", "GET /tasks/99999", "GET /tasks/x", "GET /tasks/-1",
 	"GET /batches", "GET /batches?limit=3", "GET /batches?limit=3&from=7", "GET /batches?limit=3&from=7&reverse=true", "GET /batches?statuses=failed", "GET /batches?statuses=enqueued",
 	"GET /batches?uids=1,2", "GET /batches?batchUids=1,2", "GET /batches?types=indexSwap", "GET /batches?types=settingsUpdate,indexDeletion", "GET /batches?canceledBy=1", "GET /batches?afterFinishedAt=2020-01-01&limit=1",
-"GET /batches?uids=x", "GET /batches?limit=x", "GET /batches?nope=1",
+	"GET /batches?uids=x", "GET /batches?limit=x", "GET /batches?nope=1",
 	"GET /batches/0", "GET /batches/1", "GET /batches/6", "GET /batches/9", "GET /batches/14", "GET /batches/16", "GET /batches/99999", "GET /batches/x",
 	"POST /tasks/cancel", "POST /tasks/cancel?uids=x", "POST /tasks/cancel?limit=1", "POST /tasks/cancel?from=1", "POST /tasks/cancel?reverse=true", "POST /tasks/cancel?nope=1", "POST /tasks/cancel?statuses=nope",
 	"POST /tasks/cancel?afterEnqueuedAt=nope", "POST /tasks/cancel?indexUids=a%20b", "POST /tasks/cancel?",
