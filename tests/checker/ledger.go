@@ -17,6 +17,7 @@ type Ledger struct {
 	Reads, ReadsFailed, Degraded   int
 	OverSwap                       int           // reads that met a swap on their way
 	BirthOrder                     int           // failed for want of an index that has a smaller uid
+	Batched                        int           // ended otherwise than by the judge because of a batch
 	Faults                         map[Fault]int // by kind, "miroir kill" for the proxy
 }
 
@@ -35,6 +36,7 @@ func (l *Ledger) Add(o Ledger) {
 	l.Degraded += o.Degraded
 	l.OverSwap += o.OverSwap
 	l.BirthOrder += o.BirthOrder
+	l.Batched += o.Batched
 	if l.Faults == nil {
 		l.Faults = map[Fault]int{}
 	}
@@ -45,8 +47,8 @@ func (l *Ledger) Add(o Ledger) {
 
 func (l Ledger) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seeds run: %d, with violations: %d\nwrites acknowledged: %d, lost: %d\nwrites unknown to their clients: %d, of which carried out: %d; refused: %d; tasks: %d, by birth-order: %d\n",
-		l.Seeds, l.Failed, l.Acknowledged, l.Lost, l.Unknown, l.Became, l.Refused, l.Tasks, l.BirthOrder)
+	fmt.Fprintf(&b, "seeds run: %d, with violations: %d\nwrites acknowledged: %d, lost: %d\nwrites unknown to their clients: %d, of which carried out: %d; refused: %d; tasks: %d, by birth-order: %d, by batched-with-clear: %d\n",
+		l.Seeds, l.Failed, l.Acknowledged, l.Lost, l.Unknown, l.Became, l.Refused, l.Tasks, l.BirthOrder, l.Batched)
 	fmt.Fprintf(&b, "reads of documents: %d, without an answer: %d, degraded: %d, by read-over-swap: %d\nfaults:", l.Reads, l.ReadsFailed, l.Degraded, l.OverSwap)
 	for _, k := range slices.Sorted(maps.Keys(l.Faults)) {
 		fmt.Fprintf(&b, " %s %d,", k, l.Faults[k])
@@ -58,7 +60,7 @@ func (r *run) ledger() Ledger {
 	h := r.history
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := Ledger{Seeds: 1, Lost: r.lost, Became: r.became, BirthOrder: r.birthOrder, OverSwap: r.overSwap, Tasks: len(r.tasks), Faults: map[Fault]int{}}
+	l := Ledger{Seeds: 1, Lost: r.lost, Became: r.became, BirthOrder: r.birthOrder, Batched: r.batched, OverSwap: r.overSwap, Tasks: len(r.tasks), Faults: map[Fault]int{}}
 	if len(r.found) > 0 {
 		l.Failed = 1
 	}

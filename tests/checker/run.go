@@ -63,6 +63,7 @@ type run struct {
 	lost    int // acknowledged writes that are not there
 	became  int // unknown writes that were carried out
 
+	batched    int // deletions with a bad filter that succeeded in one batch with a clear
 	birthOrder int // writes that failed for want of an index that has a smaller uid
 	overSwap   int // reads that found their index before a swap and read it after
 }
