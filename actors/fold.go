@@ -37,10 +37,13 @@ const (
 
 // fold decides an entry from its parts. up tells which nodes are in service: an
 // entry does not wait for a node that is not, once a quorum of one group has
-// applied every shard without it.
+// applied every shard without it. rebuilt are the shards of which nodes have copies
+// that are being rebuilt: what such a copy has applied counts for a quorum, but it may
+// lack settings by which others refuse the write, so of each shard another copy must
+// have applied it too.
 //
 // behind lists the nodes that have not applied an entry that is carried out.
-func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeIndex) bool) (v verdict, behind []topology.NodeIndex, err json.RawMessage) {
+func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeIndex) bool, rebuilt map[topology.NodeIndex]topology.ShardSet) (v verdict, behind []topology.NodeIndex, err json.RawMessage) {
 	applied := map[topology.NodeIndex]bool{}
 	anyFailed, anyAbsent := false, false
 	for n, p := range parts {
@@ -65,15 +68,15 @@ func fold(e *entry, parts map[topology.NodeIndex]*part, up func(topology.NodeInd
 	switch {
 	case byAll(e.row.Kind) && anyFailed && !nodesFault(err):
 		return refusedByNodes, nil, err
-	case quorumApplied(e, applied):
+	case quorumApplied(e, applied) && oneApplied(e, applied, rebuilt):
 		return carriedOut, behind, nil
 	case len(applied) == 0 && allDropped(parts):
 		return refusedByNodes, nil, droppedError
-	case len(applied) == 0 && anyFailed && (!anyAbsent || !nodesFault(err)):
+	case noneTrusted(e, applied, rebuilt) && anyFailed && (!anyAbsent || !nodesFault(err)):
 		return refusedByNodes, nil, err
 	case anyAbsent:
 		return undecided, nil, nil
-	case oneApplied(e, applied):
+	case oneApplied(e, applied, rebuilt):
 		return carriedOut, behind, nil
 	}
 	return refusedByNodes, nil, orLost(err)
@@ -92,6 +95,16 @@ var lostError = mustJSON(api.NewError("miroir_no_quorum", "The nodes that had ta
 // byAll tells the kinds of entries that no node may refuse.
 func byAll(kind string) bool {
 	return kind == kindSettings || kind == kindCreateIndex || kind == kindTryEdit
+}
+
+// settingsMatter tells the kinds of entries that a node may refuse because of the
+// index's settings.
+func settingsMatter(kind string) bool {
+	switch kind {
+	case kindUpdateIndex, kindSettings, kindAddDocuments, kindDeleteByFilter, kindTryEdit, kindEdit:
+		return true
+	}
+	return false
 }
 
 func allDropped(parts map[topology.NodeIndex]*part) bool {
@@ -113,25 +126,48 @@ func nodesFault(err json.RawMessage) bool {
 	return e.Type == "internal" || e.Type == "system"
 }
 
+// noneTrusted reports whether none of the nodes that have applied an entry holds
+// something of what it touches that is not being rebuilt.
+func noneTrusted(e *entry, applied map[topology.NodeIndex]bool, rebuilt map[topology.NodeIndex]topology.ShardSet) bool {
+	for n := range applied {
+		if !withoutTrust(e, n, rebuilt) {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutTrust reports whether all that a node holds of what an entry touches is being
+// rebuilt.
+func withoutTrust(e *entry, n topology.NodeIndex, rebuilt map[topology.NodeIndex]topology.ShardSet) bool {
+	shards, open := rebuilt[n]
+	return open && settingsMatter(e.row.Kind) && shards.Covers(e.need.And(e.table.Held(n)))
+}
+
 // quorumApplied reports whether for every shard a quorum of at least one group
 // has applied the entry.
 func quorumApplied(e *entry, applied map[topology.NodeIndex]bool) bool {
-	return everyShard(e, applied, e.table.Snapshot().Quorum())
+	return everyShard(e, e.table.Snapshot().Quorum(), func(n topology.NodeIndex, _ topology.Shard) bool { return applied[n] })
 }
 
-// oneApplied reports whether every shard has a replica that has applied it.
-func oneApplied(e *entry, applied map[topology.NodeIndex]bool) bool {
-	return everyShard(e, applied, 1)
+// oneApplied reports whether every shard has a replica that has applied it and is not
+// being rebuilt.
+func oneApplied(e *entry, applied map[topology.NodeIndex]bool, rebuilt map[topology.NodeIndex]topology.ShardSet) bool {
+	return everyShard(e, 1, func(n topology.NodeIndex, s topology.Shard) bool {
+		shards, open := rebuilt[n]
+		return applied[n] && !(open && settingsMatter(e.row.Kind) && shards.Has(s))
+	})
 }
 
-func everyShard(e *entry, applied map[topology.NodeIndex]bool, need int) bool {
+// everyShard reports whether every shard has a group with so many owners that count.
+func everyShard(e *entry, need int, counts func(topology.NodeIndex, topology.Shard) bool) bool {
 	groups := e.table.Snapshot().Groups()
 	for s := range e.need.All() {
 		reached := false
 		for g := 0; g < groups && !reached; g++ {
 			n := 0
 			for _, o := range e.table.Owners(g, s) {
-				if applied[o] {
+				if counts(o, s) {
 					n++
 				}
 			}

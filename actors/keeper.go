@@ -176,6 +176,8 @@ func (k *taskKeeper) handle(msg any) {
 		k.onNeedRebuild(m)
 	case *rebuilt:
 		k.onRebuilt(m)
+	case *recordChanged:
+		k.closeAll(m.keys)
 	case *askApplied:
 		k.onAskApplied(m)
 	case *resetNode:
@@ -436,6 +438,11 @@ func (k *taskKeeper) onNode(m *nodeChanged) {
 			k.markBehind(oe)
 		}
 	}
+	k.closeAll(keys)
+}
+
+// closeAll ends what can be ended under some uids.
+func (k *taskKeeper) closeAll(keys map[string]bool) {
 	for key := range keys {
 		k.close(key)
 	}
@@ -448,7 +455,7 @@ func (k *taskKeeper) evaluate(oe *openEntry) {
 	case backsUp(oe.e.row.Kind):
 		oe.verdict, oe.err = foldBackup(k.c.backupTables(), oe.parts, k.mayCome)
 	default:
-		oe.verdict, oe.behind, oe.err = fold(oe.e, oe.parts, k.up)
+		oe.verdict, oe.behind, oe.err = fold(oe.e, oe.parts, k.up, k.c.rebuilds.shards(oe.e.row.IndexID))
 	}
 }
 
@@ -473,6 +480,7 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	if oe.task != nil {
 		return
 	}
+	k.distrust(oe)
 	k.correct(oe)
 	if k.mustUndo(oe) {
 		return // a crash must find it again until what takes it back is durable

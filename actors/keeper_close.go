@@ -55,6 +55,7 @@ func (k *taskKeeper) close(key string) {
 	rows := k.takeEffect(ot, failure)
 	end := k.ended(ot, failure)
 	for _, oe := range ot.entries {
+		k.distrust(oe) // before a rebuild can end that begins with what it applied
 		k.markBehind(oe)
 	}
 	if len(rows) > 0 {

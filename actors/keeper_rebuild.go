@@ -57,6 +57,9 @@ type (
 		newest   map[string]int64
 		err      error
 	}
+	// recordChanged says that a record was opened, widened or dropped, so that tasks
+	// under some uids may end.
+	recordChanged struct{ keys map[string]bool }
 	// askApplied asks whether all entries of an index up to an LSN have ended on
 	// some nodes, and their tasks too.
 	askApplied struct {
@@ -132,6 +135,44 @@ func (k *taskKeeper) record(n topology.NodeIndex, indexID string, shards topolog
 func (k *taskKeeper) putRecord(r *rebuild) {
 	k.c.rebuilds.put(r)
 	k.lag.record(r.key, r.shards)
+	k.reconsider(r.key)
+}
+
+// reconsider decides anew about the open entries of which a node has applied its part:
+// whether that counts depends on the records. What may end now ends a moment later,
+// because this may be amid the end of a task.
+func (k *taskKeeper) reconsider(key rebuildKey) {
+	keys := map[string]bool{}
+	for _, oe := range k.entries {
+		if p := oe.parts[key.node]; oe.task == nil || oe.e.row.IndexID != key.index || p == nil || p.state != store.DeliveryApplied {
+			continue
+		}
+		k.evaluate(oe)
+		for _, uid := range oe.task.keys {
+			keys[uid] = true
+		}
+	}
+	if len(keys) > 0 {
+		k.c.tell(k.c.keeper, &recordChanged{keys})
+	}
+}
+
+// distrust gives up the parts of a refused entry that were applied by copies that are
+// being rebuilt: these lacked the settings by which the others refuse it.
+func (k *taskKeeper) distrust(oe *openEntry) {
+	if oe.verdict != refusedByNodes || !refusable(oe.e.row.Kind) || leavesContent(oe.e.row.Kind) {
+		return
+	}
+	b := &store.Batch{}
+	rebuilt := k.c.rebuilds.shards(oe.e.row.IndexID)
+	for n, p := range oe.parts {
+		if p.state == store.DeliveryApplied && withoutTrust(oe.e, n, rebuilt) {
+			k.rebuildInstead(oe, n, b)
+		}
+	}
+	if len(b.Deliveries) > 0 {
+		k.c.store.CommitLazily(b)
+	}
 }
 
 // replaceable reports whether every shard has, on another node, a copy that lacks
@@ -257,6 +298,7 @@ func (k *taskKeeper) dropRecord(key rebuildKey, b *store.Batch) {
 	b.Values[k.c.rebuildName(key)] = nil
 	watchers := k.c.rebuilds.remove(key)
 	k.lag.record(key, topology.ShardSet{})
+	k.reconsider(key)
 	for _, pid := range append(watchers, k.c.repairer) {
 		k.c.tell(pid, &recordGone{node: key.node, indexID: key.index})
 	}
@@ -345,9 +387,7 @@ func (k *taskKeeper) moved(n topology.NodeIndex) {
 			k.finishEntry(oe)
 		}
 	}
-	for key := range keys {
-		k.close(key)
-	}
+	k.closeAll(keys)
 }
 
 func (k *taskKeeper) onAskApplied(m *askApplied) {

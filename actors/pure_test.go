@@ -26,15 +26,18 @@ const (
 )
 
 // parts reads one letter per node: a applied, k acked, p pending, d dropped,
-// f failed by the request's fault, n failed by the node's own; upper case (K, P)
-// means that the node is out of service.
-func testParts(text string) (map[topology.NodeIndex]*part, func(topology.NodeIndex) bool) {
+// r applied by a copy that is being rebuilt, f failed by the request's fault, n failed
+// by the node's own; upper case (K, P) means that the node is out of service.
+func testParts(text string) (map[topology.NodeIndex]*part, func(topology.NodeIndex) bool, map[topology.NodeIndex]topology.ShardSet) {
 	parts, down := map[topology.NodeIndex]*part{}, map[topology.NodeIndex]bool{}
+	rebuilt := map[topology.NodeIndex]topology.ShardSet{}
 	for n, c := range text {
 		p := &part{}
 		switch c {
 		case 'a':
 			p.state = store.DeliveryApplied
+		case 'r':
+			p.state, rebuilt[n] = store.DeliveryApplied, topology.FullShardSet(16)
 		case 'k', 'K':
 			p.state = store.DeliveryAcked
 		case 'p', 'P':
@@ -48,7 +51,7 @@ func testParts(text string) (map[topology.NodeIndex]*part, func(topology.NodeInd
 		}
 		parts[n], down[n] = p, c == 'K' || c == 'P'
 	}
-	return parts, func(n topology.NodeIndex) bool { return !down[n] }
+	return parts, func(n topology.NodeIndex) bool { return !down[n] }, rebuilt
 }
 
 func TestFold(t *testing.T) {
@@ -81,10 +84,18 @@ func TestFold(t *testing.T) {
 		{"one copy of two is no quorum", 1, 2, 2, kindClear, "aP", undecided, "", ""},
 		{"one copy of two holds when the other has failed", 1, 2, 2, kindClear, "af", carriedOut, "1", ""},
 		{"two copies of three", 1, 3, 3, kindClear, "aPa", carriedOut, "1", ""},
+		{"a copy being rebuilt takes what the healthy one refuses", 2, 1, 1, kindDeleteByFilter, "rf", refusedByNodes, "", "invalid_document_id"},
+		{"a copy being rebuilt takes what the healthy one takes too", 2, 1, 1, kindDeleteByFilter, "ra", carriedOut, "", ""},
+		{"a copy being rebuilt waits for the healthy one", 2, 1, 1, kindDeleteByFilter, "rP", undecided, "", ""},
+		{"settings are taken by a copy being rebuilt alone", 2, 1, 1, kindSettings, "rP", undecided, "", ""},
+		{"the healthy copy fails by itself", 2, 1, 1, kindAddDocuments, "rn", refusedByNodes, "", "internal"},
+		{"no settings can refuse a clear", 2, 1, 1, kindClear, "rP", carriedOut, "1", ""},
+		{"a copy being rebuilt counts for a quorum", 1, 3, 3, kindDeleteByFilter, "raP", carriedOut, "2", ""},
+		{"nobody but a copy being rebuilt has taken some shards", 1, 3, 2, kindDeleteByFilter, "rfa", refusedByNodes, "", "invalid_document_id"},
 	} {
 		snap := testSnapshot(t, c.groups, c.per, c.rf)
-		parts, up := testParts(c.parts)
-		got, behind, err := fold(testEntry(t, snap, c.kind, 1, "i"), parts, up)
+		parts, up, rebuilt := testParts(c.parts)
+		got, behind, err := fold(testEntry(t, snap, c.kind, 1, "i"), parts, up, rebuilt)
 		slices.Sort(behind)
 		if got != c.want || got == carriedOut && strings.Trim(strings.ReplaceAll(jsonOf(behind), ",", " "), "[]nul") != c.behind {
 			t.Errorf("%s: %d behind %v, want %d behind %s", c.name, got, behind, c.want, c.behind)
@@ -114,7 +125,7 @@ func TestDocumentsAreCountedOnce(t *testing.T) {
 		{"a node that does not say", 1, 1, 1, "a", []string{`{"n":null,"m":2}`}, 0, true},
 		{"details that are none", 1, 1, 1, "a", []string{`7`}, 0, false},
 	} {
-		parts, _ := testParts(c.parts)
+		parts, _, _ := testParts(c.parts)
 		for n, raw := range c.counts {
 			parts[n].details = []json.RawMessage{json.RawMessage(raw)}
 		}

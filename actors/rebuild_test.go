@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded"
 	"github.com/miroir-search/miroir/messages"
 )
@@ -100,6 +101,78 @@ func TestACopyThatFailedAloneIsRebuiltAndReadAgain(t *testing.T) {
 				t.Errorf("nodes do not agree on settings: %v", v.settings)
 			}
 		})
+	}
+}
+
+// holdRebuilds lets no rebuild begin until release is called.
+func (f *fleet) holdRebuilds() (release func()) {
+	r := f.c.rebuilds
+	change := func(hold bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for n := range maxRebuildJobs {
+			key := rebuildKey{n, "held"}
+			if delete(r.running, key); hold {
+				r.running[key] = true
+			}
+		}
+	}
+	change(true)
+	return func() { change(false) }
+}
+
+// A copy that lacks the settings by which the others refuse a write may carry it out.
+// The write has failed nevertheless, and nothing of it is left.
+func TestACopyBeingRebuiltHasNoSayInARefusal(t *testing.T) {
+	for name, after := range map[string]func(f *fleet){
+		"at once":                func(*fleet) {},
+		"the keeper crashes":     func(f *fleet) { f.crashKeeper() },
+		"the cluster is stopped": func(f *fleet) { f.stop(); f.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2, 1, 1)
+			f.must(settingsOf("films", `{"filterableAttributes":["n"]}`))
+			f.must(adding("films", manyDocs(0, 10, "first")))
+			before := f.equal("films")
+			release := f.holdRebuilds()
+			f.failNext(1, "settingsUpdate")
+			f.must(settingsOf("films", `{"filterableAttributes":[]}`))
+			task := f.ended(f.accepted(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n > 4"`)}))
+			if task.Status != api.Failed || errorCode(task.Error) != "invalid_document_filter" {
+				t.Errorf("%s %s", task.Status, task.Error)
+			}
+			after(f)
+			release()
+			f.readAgain()
+			if left := f.equal("films"); !maps.Equal(before, left) {
+				t.Errorf("%d documents are left of %d", len(left), len(before))
+			}
+			f.must(&messages.ClearDocuments{IndexUID: "films"})
+			f.equal("films")
+		})
+	}
+}
+
+// What only a copy that is being rebuilt has done waits for a healthy one.
+func TestACopyBeingRebuiltDoesNotEndAWriteAlone(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(settingsOf("films", `{"filterableAttributes":["n"]}`))
+	f.must(adding("films", manyDocs(0, 10, "first")))
+	before := f.equal("films")
+	defer f.holdRebuilds()()
+	f.failNext(1, "settingsUpdate")
+	f.must(settingsOf("films", `{"filterableAttributes":[]}`))
+	f.down(0)
+	uid := f.accepted(&messages.DeleteDocumentsByFilter{IndexUID: "films", Filter: []byte(`"n > 4"`)})
+	f.eventually("the copy has done it", func() bool { return len(f.stored(1, f.internal("films"))) < len(before) })
+	f.up(0)
+	if task := f.ended(uid); task.Status != api.Failed || errorCode(task.Error) != "invalid_document_filter" {
+		t.Errorf("%s %s", task.Status, task.Error)
+	}
+	f.holdRebuilds()()
+	f.readAgain()
+	if left := f.equal("films"); !maps.Equal(before, left) {
+		t.Errorf("%d documents are left of %d", len(left), len(before))
 	}
 }
 

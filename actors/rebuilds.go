@@ -118,6 +118,23 @@ func (r *rebuilds) get(key rebuildKey) *rebuild {
 	return r.open[key]
 }
 
+// shards gives, by node, what is being rebuilt of an index; nil for nothing.
+func (r *rebuilds) shards(indexID string) map[topology.NodeIndex]topology.ShardSet {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all map[topology.NodeIndex]topology.ShardSet
+	for key, b := range r.open {
+		if key.index != indexID {
+			continue
+		}
+		if all == nil {
+			all = map[topology.NodeIndex]topology.ShardSet{}
+		}
+		all[key.node] = b.shards
+	}
+	return all
+}
+
 // watch lets pid be told of every record that is gone (recordGone).
 func (r *rebuilds) watch(pid *actor.PID) {
 	r.mu.Lock()
