@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/nodeclient"
 )
 
@@ -40,7 +41,7 @@ func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJo
 		return res
 	}
 	defer release()
-	if kind := job.entry.row.Kind; kind == kindEdit || kind == kindTryEdit {
+	if edits(job.entry.row.Kind) {
 		if err := c.allowEdits(ctx, h); err != nil {
 			res.outcome, res.err = reportMissed, err
 			if job.uncertain {
@@ -75,9 +76,10 @@ func (c *Cluster) runDelivery(ctx context.Context, h *nodeHandle, job deliveryJo
 func (c *Cluster) deliverCall(ctx context.Context, h *nodeHandle, job *deliveryJob, req *nodeclient.Request) (uid int64, found bool, refusal json.RawMessage, err error) {
 	// A backup that is made twice does no harm: the later one counts, and what is
 	// ordered behind it has not been sent.
-	if job.uncertain && !backsUp(job.entry.row.Kind) && c.rebuilds.get(rebuildKey{h.index, job.entry.row.IndexID}) == nil {
-		// While the copy is being rebuilt its tasks are not ours to tell apart, and
-		// what a second arrival would spoil is compared anyway.
+	// While the copy is being rebuilt its tasks are not ours to tell apart, but for
+	// edits, which no rebuild sends; what a second arrival would spoil is compared anyway.
+	kind := job.entry.row.Kind
+	if job.uncertain && !backsUp(kind) && (edits(kind) || c.rebuilds.get(rebuildKey{h.index, job.entry.row.IndexID}) == nil) {
 		if uid, found, err = c.findArrived(ctx, h, job.entry); err != nil || found {
 			return uid, found, nil, err
 		}
@@ -112,6 +114,9 @@ func (c *Cluster) findArrived(ctx context.Context, h *nodeHandle, e *entry) (uid
 		after = h.base
 	}
 	path := "/tasks?reverse=true&limit=1&indexUids=" + url.QueryEscape(e.row.IndexID) + "&from=" + strconv.FormatInt(after+1, 10)
+	if edits(e.row.Kind) {
+		path += "&types=" + api.DocumentEdition
+	}
 	resp, err := c.ask(ctx, h, &nodeclient.Request{Method: http.MethodGet, Path: path, Idempotent: true})
 	if err != nil {
 		return 0, false, err

@@ -63,6 +63,9 @@ func editDetails(w *write) json.RawMessage {
 	return mustJSON(d)
 }
 
+// edits tells the kinds of entries for which nodes run a function.
+func edits(kind string) bool { return kind == kindEdit || kind == kindTryEdit }
+
 // dropsUnnamed tells the kinds of writes of which only the nodes know which
 // documents they remove.
 func dropsUnnamed(kind string) bool { return kind == kindDeleteByFilter || kind == kindEdit }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/miroir-search/miroir/messages"
 	"github.com/miroir-search/miroir/nodeclient"
 	"github.com/miroir-search/miroir/store"
+	"github.com/miroir-search/miroir/topology"
 )
 
 // counting plays the part of nodes that run functions, which embedded ones do not.
@@ -43,7 +45,9 @@ func newCountingFleet(t *testing.T, groups, perGroup, copies int) (*fleet, *coun
 
 func (c *counting) Do(ctx context.Context, address string, r *nodeclient.Request) (*nodeclient.Response, error) {
 	if strings.HasPrefix(r.Path, "/tasks") {
-		resp, err := c.Client.Do(ctx, address, r)
+		listing := *r
+		listing.Path = strings.Replace(r.Path, "&types="+api.DocumentEdition, "", 1) // here they are additions
+		resp, err := c.Client.Do(ctx, address, &listing)
 		if err == nil {
 			resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"receivedDocuments"`), []byte(`"deletedDocuments"`))
 			resp.Body = bytes.ReplaceAll(resp.Body, []byte(`"indexedDocuments"`), []byte(`"editedDocuments"`))
@@ -224,6 +228,30 @@ func TestAnEditWhoseAnswerIsLostIsNotDoneTwice(t *testing.T) {
 			t.Errorf("%s was sent %d edits", address, n)
 		}
 	}
+	f.counted(20, 1)
+}
+
+func TestAnEditWhoseAnswerIsLostIsNotDoneTwiceOnACopyBeingRebuilt(t *testing.T) {
+	f, c := newCountingFleet(t, 2, 1, 1)
+	f.must(adding("films", numbered(20)))
+	release := f.holdRebuilds()
+	f.failNext(1, "documentAdditionOrUpdate")
+	f.must(adding("films", numbered(20)))
+	f.eventually("a copy is to be rebuilt", func() bool { return f.c.rebuilds.get(rebuildKey{1, f.internal("films")}) != nil })
+	c.mu.Lock()
+	c.drop[f.nodes[1].URL()] = 1
+	c.mu.Unlock()
+	f.must(editing(countUp))
+	f.eventually("the copy has done it", func() bool {
+		done := make(chan bool, 1)
+		f.c.tell(f.c.keeper, &askApplied{indexID: f.internal("films"), upTo: math.MaxInt64, nodes: []topology.NodeIndex{1}, reply: done})
+		return <-done
+	})
+	if n := c.edits[f.nodes[1].URL()]; n != 1 {
+		t.Errorf("the copy was sent %d edits", n)
+	}
+	release()
+	f.readAgain()
 	f.counted(20, 1)
 }
 
