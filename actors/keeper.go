@@ -261,6 +261,7 @@ func (k *taskKeeper) onRestored(self *actor.PID, m *keeperRestored) {
 	}
 	k.lag.publishAll()
 	k.c.tell(k.c.repairer, &repairDue{})
+	k.restoreReverted()
 	k.restored = true
 	for key := range k.fifo {
 		k.close(key)
@@ -391,12 +392,12 @@ func (k *taskKeeper) onChanged(m *deliveryChanged) {
 		p.state, p.err = store.DeliveryApplied, nil // it is not there, as it must be
 	}
 	k.showSettings(oe, m.node)
+	if takesBack(oe) && p.state == store.DeliveryApplied {
+		k.takenBack(oe, m.node) // first, so that a crash does not find it done without
+	}
 	k.persist(oe, m.node)
 	k.withoutSay(oe, m.node)
 	k.evaluate(oe)
-	if oe.task == nil && oe.e.p.Undo != 0 && oe.e.row.Kind == kindSettings && p.state == store.DeliveryApplied {
-		k.takenBack(oe, m.node)
-	}
 	if oe.task == nil && p.state == store.DeliveryApplied {
 		k.lag.remove(oe.e, m.node)
 	}
@@ -485,7 +486,7 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 	if k.mustUndo(oe) {
 		return // a crash must find it again until what takes it back is durable
 	}
-	b, open := &store.Batch{}, false
+	b, open := &store.Batch{}, k.stillHides(oe)
 	for n, p := range oe.parts {
 		switch {
 		case !p.ended() || oe.lacks(n) && !k.rebuildInstead(oe, n, b):

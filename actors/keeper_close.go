@@ -135,31 +135,6 @@ func (k *taskKeeper) takeEffect(ot *openTask, failure json.RawMessage) []*store.
 	return rows
 }
 
-// takenBack shows the settings that hold after an undo, when last is the node
-// with which a quorum has carried it out: a change that was ordered between the
-// refused one and its undo was built on what had been refused.
-func (k *taskKeeper) takenBack(oe *openEntry, last topology.NodeIndex) {
-	applied := map[topology.NodeIndex]bool{}
-	for n, p := range oe.parts {
-		applied[n] = n != last && p.state == store.DeliveryApplied
-	}
-	if quorumApplied(oe.e, applied) {
-		return // before
-	}
-	applied[last] = true
-	row, ok := k.c.registry.row(oe.e.row.IndexID)
-	if !ok || !quorumApplied(oe.e, applied) {
-		return
-	}
-	row.Settings = oe.e.p.Settings
-	k.reverted[row.ID] = oe.e
-	if err := k.c.registry.put(&row); err != nil {
-		k.c.log.WithError(err).Error("cannot publish an index")
-		return
-	}
-	k.c.store.CommitLazily(&store.Batch{Indexes: []*store.Index{&row}})
-}
-
 // mergeRows applies a second entry of the same task on top of a first.
 func mergeRows(first, second *store.Index, kind string) *store.Index {
 	row := *first
@@ -269,12 +244,16 @@ func (k *taskKeeper) onClosed(m *closedTask) {
 			}
 		}
 		k.dropRest(oe)
+		if undo := k.reverted[oe.e.row.IndexID]; oe.e.row.Kind == kindSettings && undo != nil && undo.row.LSN > oe.e.row.LSN {
+			k.showReverted(undo) // the end of the task may have been written later than that
+		}
 		if oe.e.p.Backup != "" {
 			k.c.backups.Delete(oe.e.p.Backup)
 		}
 		k.finishEntry(oe)
 	}
 	for id, renamed := range touched {
+		k.finishUndos(id)
 		if renamed {
 			k.handOn(id)
 		}

@@ -1,14 +1,18 @@
 package actors
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/miroir-search/miroir/api"
 	"github.com/miroir-search/miroir/embedded"
+	"github.com/miroir-search/miroir/store"
 )
 
 // nodeSettingsOf reads the settings of an index as a node has them.
@@ -104,4 +108,111 @@ func TestSettingsThatFailOnOneNodeAloneAreRepaired(t *testing.T) {
 		a, b := f.nodeSettingsOf(0, "films"), f.nodeSettingsOf(1, "films")
 		return json.Unmarshal([]byte(a), &want) == nil && json.Unmarshal([]byte(b), &got) == nil && string(mustJSON(want)) == string(mustJSON(got))
 	})
+}
+
+// slowEnds is a store that does not write the end of tasks that succeeded while it is
+// held.
+type slowEnds struct {
+	store.Store
+	mu   sync.Mutex
+	held chan struct{} // nil when it is not
+}
+
+func (s *slowEnds) hold() (release func()) {
+	held := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = held
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		s.held = nil
+		s.mu.Unlock()
+		close(held)
+	})
+}
+
+func (s *slowEnds) Commit(ctx context.Context, b *store.Batch) error {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held != nil && slices.ContainsFunc(b.Tasks, func(t *store.Task) bool { return t.Status == api.Succeeded }) {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.Store.Commit(ctx, b)
+}
+
+func countIf[T any](all []T, is func(T) bool) (n int) {
+	for _, v := range all {
+		if is(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// A change that was ordered between refused settings and what takes them back shows
+// none of them when it ends, also when Miroir has forgotten in between.
+func TestRefusedSettingsDoNotComeBackWithALaterChange(t *testing.T) {
+	for name, forget := range map[string]func(f *fleet){
+		"at once":                func(*fleet) {},
+		"the keeper crashes":     func(f *fleet) { f.crashKeeper() },
+		"the sequencer crashes":  func(f *fleet) { f.crashSequencer("films") },
+		"the cluster is stopped": func(f *fleet) { f.stop(); f.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			slow := &slowEnds{}
+			f := newFleet(t, 2, 1, 1)
+			f.wrap = func(s store.Store) store.Store { slow.Store = s; return slow }
+			f.stop()
+			f.start()
+			f.must(adding("films", `[{"id":1,"_geo":"nowhere"}]`))
+			f.idle()
+			before := f.tasksOf(0, f.internal("films"))
+			for _, n := range f.nodes {
+				n.PauseTasks() // so that the refusal is not known when the next is ordered
+			}
+			release := slow.hold()
+			defer release()
+			refused := f.accepted(settingsOf("films", `{"sortableAttributes":["_geo"]}`))
+			later := f.accepted(settingsOf("films", `{"stopWords":["b"]}`))
+			for _, n := range f.nodes {
+				n.ResumeTasks()
+			}
+			for n := range f.nodes {
+				f.eventually("the settings are taken back", func() bool {
+					return f.tasksOf(n, f.internal("films")) == before+3 && f.nodes[n].Idle(f.t.Context()) == nil
+				})
+			}
+			f.eventually("that is on record", func() bool {
+				st, err := f.c.load(f.t.Context())
+				return err == nil && !slices.ContainsFunc(st.Entries, func(e *store.Entry) bool {
+					return strings.Contains(string(e.Params), `"undo"`) && 2 > countIf(st.Deliveries, func(d *store.Delivery) bool {
+						return d.LSN == e.LSN && d.State == store.DeliveryApplied
+					})
+				})
+			})
+			forget(f)
+			release()
+			if task := f.ended(refused); task.Status != api.Failed {
+				t.Errorf("%s", task.Status)
+			}
+			if task := f.ended(later); task.Status != api.Succeeded {
+				t.Errorf("%s %s", task.Status, task.Error)
+			}
+			f.idle()
+			row, _ := f.c.registry.row(f.internal("films"))
+			if text := string(row.Settings); strings.Contains(text, "_geo") || !strings.Contains(text, `"b"`) {
+				t.Errorf("the settings are %s", text)
+			}
+			f.must(adding("films", `[{"id":5,"_geo":"nowhere"}]`))
+			f.replaced(1, embedded.Options{})
+			f.eventually("the copy is to be rebuilt", func() bool { return len(f.c.views.load().behind[1]) > 0 })
+			f.readAgain()
+			f.equal("films")
+		})
+	}
 }
