@@ -15,7 +15,9 @@ import (
 )
 
 // Tasks about tasks: cancelations and deletions. They belong to no index and are
-// carried out at once, ahead of all that waits. The tasks that they are about are
+// carried out ahead of all that waits: a cancelation at once, a deletion once what it
+// is about has ended or took too long for that. One Meilisearch too ends what it works
+// on before it deletes, and deletes before it takes on something else. The tasks that they are about are
 // found before they are numbered, and recorded with them, so that a restart
 // carries on with the same ones.
 
@@ -248,6 +250,7 @@ func (c *Cluster) deleteTasks(t *store.Task, o *taskOrder) {
 		}
 		return json.Unmarshal(raw, &at)
 	})
+	c.awaitEnds(o)
 	c.eachChunk(o, at.UpTo, func(uids []int64) error {
 		page, err := c.store.Tasks(c.ctx, &store.TaskQuery{UIDs: uids, Statuses: endedStatuses, Limit: len(uids)})
 		if err != nil {
@@ -265,6 +268,33 @@ func (c *Cluster) deleteTasks(t *store.Task, o *taskOrder) {
 		return nil
 	})
 	c.untilDone("end a task deletion", func() error { return c.endOrder(t, "deletedTasks", at.Done) })
+}
+
+// How long a deletion waits for tasks that have not ended, and how often it looks.
+const (
+	deletionPatience = 2 * time.Second
+	deletionLooks    = 20 * time.Millisecond
+)
+
+// awaitEnds waits a moment for the tasks of an order to end.
+func (c *Cluster) awaitEnds(o *taskOrder) {
+	late := time.Now().Add(deletionPatience)
+	c.eachChunk(o, -1, func(uids []int64) error {
+		for time.Now().Before(late) && c.ctx.Err() == nil {
+			page, err := c.store.Tasks(c.ctx, &store.TaskQuery{UIDs: uids, Statuses: []string{api.Enqueued, api.Processing}, Limit: len(uids)})
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(page.Tasks, func(t *store.Task) bool { return !ordersTasks(t.Type) }) {
+				return nil
+			}
+			select {
+			case <-time.After(deletionLooks):
+			case <-c.ctx.Done():
+			}
+		}
+		return nil
+	})
 }
 
 // endOrder makes the end of an order durable.

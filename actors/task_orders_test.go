@@ -35,6 +35,25 @@ func TestRangesGiveBackTheirUIDs(t *testing.T) {
 	}
 }
 
+func TestADeletionWaitsAMomentForTasksThatRun(t *testing.T) {
+	f := newFleet(t, 2, 1, 1)
+	f.must(adding("films", `[{"id":1}]`))
+	for _, n := range f.nodes {
+		n.Faults().AddTask(embedded.TaskFault{Type: "documentAdditionOrUpdate", Times: 1, Delay: 200 * time.Millisecond})
+	}
+	running := f.accepted(adding("films", `[{"id":2}]`))
+	by := f.must(deleting(store.TaskQuery{UIDs: []int64{running}}))
+	if count(t, by, "matchedTasks") != 1 || count(t, by, "deletedTasks") != 1 {
+		t.Errorf("details %s", by.Details)
+	}
+	if task, err := f.c.Task(t.Context(), running); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%+v %v", task, err)
+	}
+	if docs := f.equal("films"); len(docs) != 2 {
+		t.Errorf("%d documents", len(docs))
+	}
+}
+
 func TestTasksThatHaveEndedAreDeleted(t *testing.T) {
 	f := newFleet(t, 2, 1, 1, patient)
 	for i := range 4 {
