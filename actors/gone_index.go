@@ -125,11 +125,39 @@ func (c *Cluster) removeGone(ctx context.Context, h *nodeHandle) error {
 			if end.err != nil {
 				return end.err
 			}
+			if err := c.removed(ctx, h, end.tasks); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// removed waits until a node has carried out deletions of indexes.
+func (c *Cluster) removed(ctx context.Context, h *nodeHandle, uids []int64) error {
+	for round := 0; ; round++ {
+		tasks, err := c.listTasks(h, uids)
+		if err != nil {
+			return err
+		}
+		open := false
+		for _, t := range tasks {
+			if t.Status == "failed" && errorCode(t.Error) != "index_not_found" {
+				return fmt.Errorf("remove an index that was deleted: %s", t.Error)
+			}
+			open = open || !t.finished()
+		}
+		if !open {
+			return nil
+		}
+		select {
+		case <-time.After(nodeWaits(round)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // idsOn lists the indexes of ours that a node has, or will have when it has done what

@@ -513,6 +513,11 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 		b.ForgetIndexes = []string{row.IndexID}
 		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
 		k.c.gone.add(row.IndexID, time.Now().UTC(), b)
+		for n, p := range oe.parts {
+			if p.state != store.DeliveryApplied {
+				k.c.nodes[n].unswept.Store(true) // it has the index still
+			}
+		}
 		k.dropRecordsOf(row.IndexID)
 		k.forgetEntriesOf(row.IndexID, b)
 		k.c.registry.forget(row.IndexID)

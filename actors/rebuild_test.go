@@ -240,13 +240,27 @@ func TestADeletedIndexLeavesNobodyBehind(t *testing.T) {
 	for name, lose := range map[string]func(f *fleet){
 		"gone before": func(f *fleet) { f.foreign(1, "DELETE", "/indexes/"+f.internal("films"), "") },
 		"failed":      func(f *fleet) { f.failNext(1, "indexDeletion") },
+		"failed twice": func(f *fleet) {
+			f.failNext(1, "indexDeletion")
+			f.failNext(1, "indexDeletion")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFleet(t, 2, 1, 1)
 			f.must(adding("films", manyDocs(0, 3, "x")))
+			films := f.internal("films")
 			lose(f)
 			f.must(&messages.DeleteIndex{IndexUID: "films"})
 			f.idle()
+			f.eventually("no node has it", func() bool {
+				for _, h := range f.c.nodes {
+					ids, err := f.c.idsOn(f.t.Context(), h)
+					if _, has := ids[films]; has || err != nil {
+						return false
+					}
+				}
+				return true
+			})
 			f.eventually("no node is called behind", func() bool {
 				for n := range f.nodes {
 					if len(f.c.views.load().behind[n]) > 0 {
