@@ -513,10 +513,10 @@ func (k *taskKeeper) finishEntry(oe *openEntry) {
 		b.ForgetIndexes = []string{row.IndexID}
 		b.Values = map[string]json.RawMessage{placedKey(row.IndexID): nil}
 		k.c.gone.add(row.IndexID, time.Now().UTC(), b)
-		for n, p := range oe.parts {
-			if p.state != store.DeliveryApplied {
-				k.c.nodes[n].unswept.Store(true) // it has the index still
-			}
+		for n := range oe.parts {
+			// It has the index still if it failed, and again if a rebuild wrote to it
+			// behind the deletion.
+			k.c.nodes[n].unswept.Store(true)
 		}
 		k.dropRecordsOf(row.IndexID)
 		k.forgetEntriesOf(row.IndexID, b)

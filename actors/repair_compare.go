@@ -226,6 +226,9 @@ func (j *repairJob) turn(run func(ctx context.Context, call *laneCall, send send
 // change makes one call that changes the target, and waits when it has much to do.
 func (j *repairJob) change(req *nodeclient.Request) error {
 	err := j.turn(func(_ context.Context, _ *laneCall, send sender) error {
+		if err := j.current(); err != nil {
+			return err // the index may be deleted since, and would come back
+		}
 		_, err := send(req)
 		return err
 	})
